@@ -1,0 +1,1 @@
+"""Session-based, cross-domain recommendations as a Dagster pipeline."""

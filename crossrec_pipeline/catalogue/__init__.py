@@ -1,0 +1,1 @@
+"""From raw domain catalogues to one table of items."""

@@ -1,0 +1,1 @@
+"""Dagster assets, checks, sensors and schedules; nothing else imports this package."""

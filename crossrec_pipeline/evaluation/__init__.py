@@ -1,0 +1,1 @@
+"""Ranks, metrics, slices and the report."""

@@ -1,0 +1,1 @@
+"""The interaction log: the user's own, or simulated."""

@@ -1,0 +1,1 @@
+"""Next-item recommenders behind one protocol, and their registry."""

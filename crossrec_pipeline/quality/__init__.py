@@ -1,0 +1,1 @@
+"""Expectations as data, and their validation with Great Expectations."""

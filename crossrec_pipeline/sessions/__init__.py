@@ -1,0 +1,1 @@
+"""From events to split, memory-mapped sessions."""

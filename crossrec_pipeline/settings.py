@@ -1,0 +1,169 @@
+"""The one home of every path, default and option: defaults < environment (``CROSSREC_*``)."""
+
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from crossrec_pipeline.errors import SettingsError
+
+_PACKAGE_PARENT = Path(__file__).resolve().parents[1]
+
+
+def project_root() -> Path:
+    """Return the checkout this package runs from, or the working directory when installed."""
+    return _PACKAGE_PARENT if (_PACKAGE_PARENT / "workspace.yaml").exists() else Path.cwd()
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SimulationSettings(_Section):
+    """Size and seed of a simulated interaction log (used when ``events`` is not a file)."""
+
+    seed: int = 7
+    n_events: Annotated[int, Field(gt=0, description="events to draw, met within 1 %")] = 240_000
+    n_users: Annotated[int, Field(gt=0)] = 4_000
+    n_days: Annotated[int, Field(gt=0)] = 60
+    first_day: str = "2023-01-01"
+
+
+class SessionSettings(_Section):
+    """How events become sessions."""
+
+    gap_minutes: Annotated[float, Field(gt=0)] = 30.0
+    min_length: Annotated[int, Field(ge=2)] = 2
+    max_length: Annotated[int, Field(ge=2)] = 50
+    min_support: Annotated[int, Field(ge=1, description="events an item needs in train")] = 5
+    collapse_repeats: bool = True
+
+
+class SplitSettings(_Section):
+    """Where time is cut: the last shares of the events are validation and test."""
+
+    validation_share: Annotated[float, Field(gt=0, lt=0.5)] = 0.1
+    test_share: Annotated[float, Field(gt=0, lt=0.5)] = 0.1
+
+
+class TrainingSettings(_Section):
+    """Which GRU4Rec is trained. Fields left empty come from the preset."""
+
+    preset: Literal["default", "classic"] = "default"
+    seed: int = 0
+    epochs: Annotated[int, Field(gt=0)] | None = None
+    learning_rate: Annotated[float, Field(gt=0)] | None = None
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+
+
+class QualitySettings(_Section):
+    """Bounds of the blocking checks."""
+
+    max_rejected_share: Annotated[float, Field(ge=0, le=1)] = 0.01
+    max_shrink: Annotated[float, Field(ge=0, le=1)] = 0.10
+    max_fill_drift: Annotated[
+        float, Field(ge=0, le=1, description="change of a fill rate against the last good build")
+    ] = 0.05
+    max_rejected_events_share: Annotated[float, Field(ge=0, le=1)] = 0.05
+    fresh_within_days: Annotated[float, Field(gt=0)] = 8.0
+
+
+class Settings(BaseSettings):
+    """All settings. ``CROSSREC_SESSIONS__GAP_MINUTES=20`` sets ``sessions.gap_minutes``."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="CROSSREC_", env_nested_delimiter="__", extra="ignore", frozen=True
+    )
+
+    data_dir: Path = Field(default_factory=lambda: project_root() / "data")
+    sample_dir: Path = Field(default_factory=lambda: project_root() / "data" / "sample")
+
+    domains: Annotated[tuple[str, ...], NoDecode] = ("movies", "music", "books")
+    """Built-in names, or ``package.module:ATTRIBUTE`` of a DomainSpec. Comma-separated in the
+    environment."""
+    sources: dict[str, str] = Field(default_factory=dict)
+    """Per domain: ``sample`` (default), ``hub``, ``hub@<revision>``, or a path or glob."""
+    hub_cache_dir: Path | None = None
+    hub_mirror: Path | None = None
+    """A folder ``<org>/<name>/`` per data set, read in place of the hub."""
+
+    events: str = "simulated"
+    """``simulated``, ``uniform`` (the null control), or the path or glob of a log."""
+    event_columns: dict[str, str] = Field(default_factory=dict)
+    """Ours to the log's column names, for example ``{"item_id": "asin"}``."""
+
+    simulation: SimulationSettings = SimulationSettings()
+    sessions: SessionSettings = SessionSettings()
+    split: SplitSettings = SplitSettings()
+    training: TrainingSettings = TrainingSettings()
+    quality: QualitySettings = QualitySettings()
+
+    poll_seconds: Annotated[int, Field(gt=0)] = 30
+
+    @field_validator("domains", mode="before")
+    @classmethod
+    def _split_commas(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    def source(self, domain: str) -> str:
+        """Return where a domain's catalogue comes from."""
+        return self.sources.get(domain, "sample")
+
+    @cached_property
+    def warehouse_path(self) -> Path:
+        """The DuckDB file."""
+        return self.data_dir / "warehouse.duckdb"
+
+    @cached_property
+    def raw_dir(self) -> Path:
+        """One Parquet file a domain: the source as delivered."""
+        return self.data_dir / "raw"
+
+    @cached_property
+    def events_dir(self) -> Path:
+        """Accepted events, Parquet by day."""
+        return self.data_dir / "interactions" / "events"
+
+    @cached_property
+    def rejected_events_path(self) -> Path:
+        """Refused events with their reasons."""
+        return self.data_dir / "interactions" / "rejected_events.parquet"
+
+    @cached_property
+    def sessions_dir(self) -> Path:
+        """The memory-mapped session data set."""
+        return self.data_dir / "sessions"
+
+    @cached_property
+    def models_dir(self) -> Path:
+        """Versioned model bundles and the champion pointer."""
+        return self.data_dir / "models"
+
+    @cached_property
+    def evaluation_dir(self) -> Path:
+        """Ranks and reports."""
+        return self.data_dir / "evaluation"
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Read the settings; explicit `overrides` win over the environment.
+
+    Raises
+    ------
+    SettingsError
+        Naming each variable that has an impossible value, what was found and what is expected.
+    """
+    try:
+        return Settings(**overrides)  # type: ignore[arg-type]
+    except ValidationError as error:
+        lines = []
+        for problem in error.errors():
+            name = "CROSSREC_" + "__".join(str(part).upper() for part in problem["loc"])
+            lines.append(f"{name}={problem['input']!r}: {problem['msg']}")
+        raise SettingsError("\n".join(lines)) from None
+    except ValueError as error:  # a nested value that is not valid JSON
+        raise SettingsError(f"A CROSSREC_* setting cannot be read: {error}") from None
