@@ -38,3 +38,7 @@ class UnknownItemError(CrossrecError):
 
 class QualityError(CrossrecError):
     """Staged data has not passed its checks and must not be published."""
+
+
+class EvaluationError(CrossrecError):
+    """A model's scores cannot be ranked, or evaluated models cannot be compared."""

@@ -2,9 +2,7 @@
 
 import polars as pl
 
-NO_DESCRIPTION = "No Description Available"
-UNKNOWN_GENRE = "Unknown"
-NO_CREATOR = "Not Available"
+from crossrec_pipeline.domains import NO_CREATOR, NO_DESCRIPTION, UNKNOWN_GENRE
 
 ITEMS: dict[str, pl.DataType] = {
     "item_id": pl.String(),

@@ -150,4 +150,11 @@ class SessionDataset:
         if not directory.is_dir():
             raise SessionsError(f"{directory} does not exist. Build sessions/sequences first.")
         parts = {part: SessionStore.open(directory / part) for part in PARTS}
-        return cls(**parts, vocabulary=Vocabulary.load(directory / "vocabulary.parquet"))
+        try:
+            vocabulary = Vocabulary.load(directory / "vocabulary.parquet")
+        except (OSError, ValueError, pl.exceptions.PolarsError) as error:
+            raise SessionsError(
+                f"{directory} has no whole vocabulary.parquet ({error}). Rebuild "
+                "sessions/sequences."
+            ) from error
+        return cls(**parts, vocabulary=vocabulary)

@@ -1,0 +1,137 @@
+"""Options in, a checked GRU4Rec configuration out; importing this module does not import torch."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from crossrec_pipeline.errors import SettingsError
+
+
+class GRU4RecConfig(BaseModel):
+    """Everything that decides what a GRU4Rec learns. The loss is softmax cross-entropy.
+
+    The names follow Hidasi et al. (2016), arXiv:1511.06939, and Hidasi and Karatzoglou (2018),
+    arXiv:1706.03847, where they have one.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    embedding: Literal["constrained", "separate"] = "constrained"
+    """`constrained`: items have one vector, used as input and as output weights (2018, section
+    3.3.2). `separate`: input vectors of `embedding_dim` and output weights of `hidden_size`."""
+    embedding_dim: Annotated[int, Field(ge=1)] | None = None
+    """Width of the input vectors when `separate`; a `constrained` one has `hidden_size`."""
+    hidden_size: Annotated[int, Field(ge=1)] = 192
+    """Width of the GRU's state."""
+    n_layers: Annotated[int, Field(ge=1)] = 1
+    """GRU layers, one above the other; more than one rarely helps (2016, section 4.3)."""
+    skip_connection: bool = True
+    """Add a linear map of the input vector to the state that scores items, so that the GRU is
+    free to remember more than the last item. (The 2016 paper, section 3.1, connects the input to
+    deeper layers likewise.)"""
+    init_range: Annotated[float, Field(gt=0)] | None = None
+    """Matrices start uniform in ±`init_range`; None takes sqrt(6 / (rows + columns)) of each
+    matrix. Biases and the skip connection start at zero."""
+
+    n_negatives: Annotated[int, Field(ge=1)] | None = 2048
+    """Sampled items a step that all its predictions are contrasted with, beside one another's
+    targets. None, or a vocabulary not larger than the candidates of a full step (`n_negatives` +
+    `batch_size` × `bptt_steps`), takes the softmax over all items: it costs no more then."""
+    alpha: Annotated[float, Field(ge=0, le=1)] = 0.5
+    """Negatives are drawn in proportion to support ** alpha: 0 is uniform, 1 by popularity."""
+
+    dropout_embedding: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    """Share of the input vectors' cells set to zero while training (not the share kept)."""
+    dropout_hidden: Annotated[float, Field(ge=0, lt=1)] = 0.4
+    """Share of the cells set to zero, while training, between the GRU and the output weights."""
+
+    optimiser: Literal["adam", "adagrad"] = "adam"
+    """With sampled negatives, rows of the item tables move only in steps that touch them."""
+    learning_rate: Annotated[float, Field(gt=0)] = 3e-3
+    """Step size at the start."""
+    learning_rate_decay: Literal["constant", "linear"] = "linear"
+    """`linear` falls from `learning_rate` to zero over all `epochs`."""
+    batch_size: Annotated[int, Field(ge=1)] = 64
+    """Session-parallel lanes."""
+    bptt_steps: Annotated[int, Field(ge=1)] = 2
+    """Events a lane reads in one step; gradients flow back through at most as many."""
+    epochs: Annotated[int, Field(ge=1)] = 6
+    """Passes over train, at most."""
+    patience: Annotated[int, Field(ge=1)] = 2
+    """Epochs without a better validation Recall@20 after which training stops."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Decides initial weights, session order, dropout and negatives."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """`auto` takes a CUDA device where there is one."""
+
+    @model_validator(mode="after")
+    def _embedding_dim_fits(self) -> "GRU4RecConfig":
+        if self.embedding == "separate" and self.embedding_dim is None:
+            raise ValueError("embedding='separate' needs an embedding_dim; give one, such as 128")
+        if self.embedding == "constrained" and self.embedding_dim not in (None, self.hidden_size):
+            raise ValueError(
+                f"embedding='constrained' has vectors of hidden_size {self.hidden_size}, not of "
+                f"embedding_dim {self.embedding_dim}; leave embedding_dim out, or take "
+                "embedding='separate'"
+            )
+        return self
+
+    @property
+    def input_width(self) -> int:
+        """Width of the vectors that the GRU reads."""
+        return self.embedding_dim or self.hidden_size
+
+
+PRESETS: dict[str, dict[str, Any]] = {
+    # Tuned on the validation part of simulated logs of 200,000 events over 1,100 items.
+    "default": {},
+    # A common plain set-up: untied layers, the full softmax, no regularisation.
+    "classic": {
+        "embedding": "separate",
+        "embedding_dim": 128,
+        "hidden_size": 256,
+        "skip_connection": False,
+        "n_negatives": None,
+        "dropout_embedding": 0.0,
+        "dropout_hidden": 0.0,
+        "optimiser": "adam",
+        "learning_rate": 1e-3,
+        "learning_rate_decay": "constant",
+        "batch_size": 64,
+        "bptt_steps": 1,
+        "epochs": 100,
+        "patience": 5,
+    },
+}
+"""Differences from the fields' defaults, by name."""
+
+
+def preset(name: str, **overrides: Any) -> GRU4RecConfig:
+    """Return a named configuration, with some fields replaced.
+
+    Parameters
+    ----------
+    name
+        A key of `PRESETS`.
+    **overrides
+        Fields of `GRU4RecConfig`.
+
+    Raises
+    ------
+    SettingsError
+        If there is no such preset or field, or a value is impossible.
+    """
+    if name not in PRESETS:
+        raise SettingsError(
+            f"There is no GRU4Rec preset {name!r}. Choose one of {', '.join(PRESETS)}."
+        )
+    try:
+        return GRU4RecConfig(**{**PRESETS[name], **overrides})
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(map(str, problem['loc'])) or 'embedding_dim'}"
+            f"={problem['input'] if problem['loc'] else overrides.get('embedding_dim')!r}: "
+            f"{problem['msg'].removeprefix('Value error, ')}"
+            for problem in error.errors()
+        )
+        raise SettingsError(f"GRU4Rec preset {name!r} cannot take {problems}.") from None

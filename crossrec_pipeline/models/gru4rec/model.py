@@ -1,0 +1,175 @@
+"""Sessions in, next-item scores out: GRU4Rec behind the common recommender interface."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import torch
+from pydantic import ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from crossrec_pipeline.atomic import atomic_file
+from crossrec_pipeline.errors import BundleError, TrainingError
+from crossrec_pipeline.models.base import FitReport, PositionScores, Progress
+from crossrec_pipeline.models.gru4rec.config import GRU4RecConfig
+from crossrec_pipeline.models.gru4rec.hidden_states import (
+    last_states,
+    prediction_states,
+    score_blocks,
+)
+from crossrec_pipeline.models.gru4rec.network import GRU4RecNetwork
+from crossrec_pipeline.models.gru4rec.train import train_network
+from crossrec_pipeline.sessions.store import SessionStore
+from crossrec_pipeline.sessions.vocabulary import Vocabulary
+
+
+class GRU4Rec:
+    """Recurrent next-item model (Hidasi et al. 2016; Hidasi and Karatzoglou 2018).
+
+    Parameters
+    ----------
+    config
+        What to train and how; see `preset` for named ones.
+    progress_bar
+        Whether `fit` draws a bar on stderr; None draws one if that is a terminal.
+    """
+
+    kind: ClassVar[str] = "gru4rec"
+
+    def __init__(
+        self, config: GRU4RecConfig | None = None, progress_bar: bool | None = None
+    ) -> None:
+        self._config = config or GRU4RecConfig()
+        self._progress_bar = progress_bar
+        self._network: GRU4RecNetwork | None = None
+
+    def fit(
+        self,
+        train: SessionStore,
+        vocabulary: Vocabulary,
+        validation: SessionStore | None = None,
+        progress: Progress | None = None,
+    ) -> FitReport:
+        """Learn from train; stop early, and keep the best epoch's weights, by validation.
+
+        An interrupted or failed fit leaves the model as it was.
+
+        Raises
+        ------
+        TrainingError
+            If there is nothing to learn from, no such device, or the loss is not a number.
+        """
+        if self._config.device == "cuda" and not torch.cuda.is_available():
+            raise TrainingError(
+                "GRU4Rec: device='cuda' was asked for, but torch finds no CUDA device. Take "
+                "device='auto' or 'cpu', or install torch with CUDA and a driver."
+            )
+        self._network, report = train_network(
+            vocabulary.n_items,
+            self._config,
+            train,
+            validation,
+            _device(self._config),
+            progress,
+            self._progress_bar,
+        )
+        return report
+
+    def score(self, sessions: Sequence[np.ndarray]) -> np.ndarray:
+        """Score every item as the next one of each (non-empty) session, float32 [B, n_items].
+
+        Raises
+        ------
+        ValueError
+            If a session is empty or holds an index that is not in the vocabulary.
+        """
+        network = self._fitted()
+        if len(sessions) == 0:
+            return np.zeros((0, network.n_items), dtype=np.float32)
+        for number, session in enumerate(sessions):
+            if len(session) == 0:
+                raise ValueError(f"session {number} is empty; there is nothing to score it by")
+            if not 0 <= np.min(session) <= np.max(session) < network.n_items:
+                raise ValueError(
+                    f"session {number} holds an item index outside 0 … {network.n_items - 1}"
+                )
+        with torch.no_grad():
+            return network.scores(last_states(network, sessions)).cpu().numpy()
+
+    def score_positions(self, store: SessionStore) -> Iterator[PositionScores]:
+        """Score every event of a store after each session's first, each exactly once.
+
+        Each session runs through the GRU once for all its positions. A block holds at most about
+        64 MB of scores; blocks come longest session first.
+        """
+        network = self._fitted()
+        for session, position, _, hidden in prediction_states(network, store):
+            for rows in score_blocks(hidden, network.n_items):
+                with torch.no_grad():
+                    scores = network.scores(hidden[rows])
+                yield PositionScores(session[rows], position[rows], scores.cpu().numpy())
+
+    def config(self) -> dict[str, Any]:
+        """Return the configuration as JSON-like values; `restore` takes it back."""
+        return self._config.model_dump(mode="json")
+
+    def save_weights(self, path: Path) -> None:
+        """Write the weights as one safetensors file; constrained embeddings are written once."""
+        network = self._fitted()
+        weights = {name: value.contiguous().cpu() for name, value in network.state_dict().items()}
+        if network.tied:
+            del weights["output_weight"]
+        with atomic_file(path) as partial:
+            save_file(weights, partial)
+
+    @classmethod
+    def restore(cls, config: dict[str, Any], weights: Path, vocabulary: Vocabulary) -> Self:
+        """Make a fitted model from what `config` and `save_weights` gave.
+
+        A model trained with ``device="cuda"`` runs on the CPU where there is no CUDA device.
+
+        Raises
+        ------
+        BundleError
+            If the configuration or the file is not a GRU4Rec's, or does not fit the vocabulary.
+        """
+        try:
+            model = cls(GRU4RecConfig(**config))
+            tensors = load_file(weights)
+        except ValidationError as error:
+            raise BundleError(
+                f"The configuration beside {weights} is not a GRU4Rec's ({error.error_count()} "
+                f"problems, first: {error.errors()[0]['loc']}: {error.errors()[0]['msg']}). "
+                "Train the model again."
+            ) from None
+        except (OSError, SafetensorError) as error:
+            raise BundleError(
+                f"{weights} cannot be read as safetensors ({error}). Restore the bundle from a "
+                "copy, or train the model again."
+            ) from error
+        with torch.random.fork_rng(devices=[]):
+            network = GRU4RecNetwork(vocabulary.n_items, model._config, torch.Generator())
+        if network.tied and "input_embedding" in tensors:
+            tensors["output_weight"] = tensors["input_embedding"]
+        try:
+            network.load_state_dict(tensors)
+        except RuntimeError as error:
+            raise BundleError(
+                f"{weights} does not fit its configuration and a vocabulary of "
+                f"{vocabulary.n_items} items: {error} Restore the bundle from a copy, or train "
+                "the model again."
+            ) from None
+        model._network = network.to(_device(model._config)).eval()
+        return model
+
+    def _fitted(self) -> GRU4RecNetwork:
+        if self._network is None:
+            raise TrainingError("GRU4Rec has learnt nothing yet. Call fit, or restore a bundle.")
+        return self._network
+
+
+def _device(config: GRU4RecConfig) -> torch.device:
+    wants_cuda = config.device in ("auto", "cuda")
+    return torch.device("cuda" if wants_cuda and torch.cuda.is_available() else "cpu")

@@ -1,0 +1,444 @@
+"""From a fitted model to a versioned bundle on disk, and from a bundle to a model that serves.
+
+A bundle is the directory ``<models_dir>/<kind>/<version>/`` with `weights.safetensors`,
+`config.json`, `vocabulary.parquet` and `manifest.json`. ``<models_dir>/champion.json`` names the
+one that is served.
+"""
+
+import importlib
+import importlib.metadata
+import json
+import math
+import os
+import platform
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from polars.exceptions import PolarsError
+from safetensors import SafetensorError
+
+from crossrec_pipeline.atomic import atomic_directory, atomic_file
+from crossrec_pipeline.digests import file_sha256, json_digest, text_digest
+from crossrec_pipeline.errors import BundleError
+from crossrec_pipeline.models.base import Recommender
+from crossrec_pipeline.sessions.vocabulary import Vocabulary
+
+FORMAT_VERSION = 1
+KINDS: dict[str, str] = {
+    "popularity": "crossrec_pipeline.models.popularity:Popularity",
+    "markov": "crossrec_pipeline.models.markov:Markov",
+    "gru4rec": "crossrec_pipeline.models.gru4rec.model:GRU4Rec",
+}
+"""Where each kind's class is; imported when a bundle of the kind is loaded."""
+
+WEIGHTS = "weights.safetensors"
+CONFIG = "config.json"
+VOCABULARY = "vocabulary.parquet"
+MANIFEST = "manifest.json"
+CHAMPION = "champion.json"
+
+_HASHED = (WEIGHTS, CONFIG, VOCABULARY)
+_REBUILD = "Restore it from a copy, or train the model again."
+_PACKAGE = "crossrec-pipeline"
+_RECORDED_PACKAGES = (_PACKAGE, "numpy", "polars", "safetensors", "torch")
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A bundle on disk and what its manifest says.
+
+    Attributes
+    ----------
+    path
+        The directory.
+    kind
+        Family of the model, a key of `KINDS`.
+    version
+        Name of the directory: time of making (UTC) and the start of the content digest.
+    data_version
+        Digest of weights, configuration and vocabulary: equal models have equal ones.
+    manifest
+        All of `manifest.json`.
+    """
+
+    path: Path
+    kind: str
+    version: str
+    data_version: str
+    manifest: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class LoadedBundle:
+    """A verified bundle, ready to score."""
+
+    model: Recommender
+    vocabulary: Vocabulary
+    bundle: Bundle
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """All of `manifest.json`."""
+        return self.bundle.manifest
+
+
+@dataclass(frozen=True)
+class Champion:
+    """The served bundle: what `champion.json` says."""
+
+    kind: str
+    version: str
+    data_version: str
+    promoted_at: str
+    reason: str
+
+
+def save_bundle(
+    model: Recommender,
+    vocabulary: Vocabulary,
+    models_dir: Path,
+    *,
+    inputs: Mapping[str, str],
+    metrics: Mapping[str, Any] | None = None,
+    history: Sequence[Mapping[str, Any]] = (),
+    summary: Mapping[str, Any] | None = None,
+    seeds: Mapping[str, int] | None = None,
+    code_version: str | None = None,
+    created_at: datetime | None = None,
+) -> Bundle:
+    """Write a fitted model as a new bundle, whole or not at all.
+
+    Numbers that are not finite are stored as null, since JSON has none.
+
+    Parameters
+    ----------
+    model
+        A fitted model of a kind in `KINDS`.
+    vocabulary
+        The vocabulary it was fitted with.
+    models_dir
+        Holds all bundles.
+    inputs
+        Data version of everything the model was made from, by name.
+    metrics
+        Figures of an evaluation, by name.
+    history, summary
+        What training did, as in `FitReport`.
+    seeds
+        Seeds of the training, by name.
+    code_version
+        Version of the code that trained; this package's version by default.
+    created_at
+        Time of making, with a time zone; now by default.
+
+    Raises
+    ------
+    BundleError
+        If the model's kind is not in `KINDS`: it could not be loaded again.
+    """
+    _check_kind(model.kind, "The model")
+    created = (created_at or datetime.now(UTC)).astimezone(UTC)
+    kind_dir = models_dir / model.kind
+    kind_dir.mkdir(parents=True, exist_ok=True)
+    # The version holds a digest of the weights, so they are written before it is known; the name
+    # lets `remove_leftovers` recognise them if this process is killed.
+    staging_prefix = f".weights.partial-{os.getpid()}-"
+    with tempfile.TemporaryDirectory(prefix=staging_prefix, dir=kind_dir) as staging:
+        weights = Path(staging) / WEIGHTS
+        model.save_weights(weights)
+        config = _json_ready(model.config())
+        data_version = text_digest(
+            model.kind, file_sha256(weights), json_digest(config), vocabulary.digest
+        )
+        version = f"{created:%Y%m%dT%H%M%S%fZ}-{data_version[:8]}"
+        with atomic_directory(kind_dir / version) as partial:
+            weights.rename(partial / WEIGHTS)
+            _write_json(partial / CONFIG, config)
+            vocabulary.save(partial / VOCABULARY)
+            manifest = {
+                "format_version": FORMAT_VERSION,
+                "kind": model.kind,
+                "version": version,
+                "data_version": data_version,
+                "created_at": created.isoformat(),
+                "code_version": code_version or _installed_version(_PACKAGE),
+                "inputs": dict(inputs),
+                "seeds": dict(seeds or {}),
+                "packages": {
+                    "python": platform.python_version(),
+                    **{name: _installed_version(name) for name in _RECORDED_PACKAGES},
+                },
+                "vocabulary": {"items": vocabulary.n_items, "digest": vocabulary.digest},
+                "metrics": _json_ready(metrics or {}),
+                "training": {
+                    "summary": _json_ready(summary or {}),
+                    "history": _json_ready(history),
+                },
+                "files": {
+                    name: {
+                        "sha256": file_sha256(partial / name),
+                        "bytes": (partial / name).stat().st_size,
+                    }
+                    for name in _HASHED
+                },
+            }
+            _write_json(partial / MANIFEST, manifest)
+    return open_bundle(kind_dir / version)
+
+
+def open_bundle(path: Path) -> Bundle:
+    """Read a bundle's manifest, and nothing else of it.
+
+    Raises
+    ------
+    BundleError
+        If there is no readable manifest of a known format and kind.
+    """
+    manifest_path = path / MANIFEST
+    manifest = _read_json(manifest_path)
+    format_version = manifest.get("format_version")
+    if format_version != FORMAT_VERSION:
+        raise BundleError(
+            f"{manifest_path} has format version {format_version!r}; this version of "
+            f"{_PACKAGE} reads {FORMAT_VERSION}. Use the version that wrote it "
+            f"({manifest.get('code_version', 'not recorded')}), or train the model again."
+        )
+    for key in ("kind", "version", "data_version", "files"):
+        if key not in manifest:
+            raise BundleError(f"{manifest_path} has no {key!r}: it was altered. {_REBUILD}")
+    _check_kind(manifest["kind"], str(manifest_path))
+    files = manifest["files"]
+    if not isinstance(files, dict) or not all(
+        isinstance(recorded, dict) and {"sha256", "bytes"} <= recorded.keys()
+        for recorded in files.values()
+    ):
+        raise BundleError(f"{manifest_path} lists no sizes and hashes of files. {_REBUILD}")
+    return Bundle(path, manifest["kind"], manifest["version"], manifest["data_version"], manifest)
+
+
+def load_bundle(path: Path) -> LoadedBundle:
+    """Verify a bundle's files and make its model.
+
+    Raises
+    ------
+    BundleError
+        Naming the file that is missing, truncated or altered, or the unknown format or kind.
+    """
+    bundle = open_bundle(path)
+    for name in _HASHED:
+        _verify(path / name, bundle.manifest["files"].get(name))
+    try:
+        vocabulary = Vocabulary.load(path / VOCABULARY)
+        model = model_class(bundle.kind).restore(
+            _read_json(path / CONFIG), path / WEIGHTS, vocabulary
+        )
+    except (KeyError, TypeError, ValueError, PolarsError, SafetensorError) as error:
+        raise BundleError(
+            f"{path} is whole, but this version of {_PACKAGE} cannot read it ({error}). Use the "
+            f"version that wrote it ({bundle.manifest.get('code_version', 'not recorded')}), or "
+            "train the model again."
+        ) from error
+    return LoadedBundle(model, vocabulary, bundle)
+
+
+def model_class(kind: str) -> type[Recommender]:
+    """Import the class of a kind.
+
+    Raises
+    ------
+    BundleError
+        If the kind is not in `KINDS`.
+    """
+    _check_kind(kind, "The request")
+    module, _, name = KINDS[kind].partition(":")
+    return cast("type[Recommender]", getattr(importlib.import_module(module), name))
+
+
+def list_bundles(models_dir: Path, kind: str) -> list[Path]:
+    """Return the directories of a kind's bundles, oldest first."""
+    return sorted(
+        manifest.parent
+        for manifest in (models_dir / kind).glob(f"*/{MANIFEST}")
+        if not manifest.parent.name.startswith(".")
+    )
+
+
+def latest_bundle(models_dir: Path, kind: str) -> Bundle | None:
+    """Return the newest bundle of a kind, or None where there is none."""
+    paths = list_bundles(models_dir, kind)
+    return open_bundle(paths[-1]) if paths else None
+
+
+def promote(models_dir: Path, bundle: Bundle, *, reason: str) -> Champion:
+    """Make a bundle the served one, in one step: readers see the old champion or the new one.
+
+    Parameters
+    ----------
+    models_dir
+        Holds the bundle and the pointer to the champion.
+    bundle
+        The bundle to serve.
+    reason
+        Why, in words; kept with the pointer.
+
+    Raises
+    ------
+    BundleError
+        If the bundle is not one of `models_dir`.
+    """
+    if not (models_dir / bundle.kind / bundle.version / MANIFEST).is_file():
+        raise BundleError(
+            f"{bundle.kind}/{bundle.version} is not a bundle of {models_dir}, so it cannot be "
+            "promoted. Save it there first."
+        )
+    champion = Champion(
+        kind=bundle.kind,
+        version=bundle.version,
+        data_version=bundle.data_version,
+        promoted_at=datetime.now(UTC).isoformat(),
+        reason=reason,
+    )
+    with atomic_file(models_dir / CHAMPION) as partial:
+        _write_json(partial, vars(champion))
+    return champion
+
+
+def read_champion(models_dir: Path) -> Champion | None:
+    """Return what the champion's pointer says, or None before the first promotion.
+
+    Raises
+    ------
+    BundleError
+        If the pointer cannot be read.
+    """
+    pointer = models_dir / CHAMPION
+    if not pointer.exists():
+        return None
+    content = _read_json(pointer)
+    try:
+        return Champion(**content)
+    except TypeError as error:
+        raise BundleError(
+            f"{pointer} does not name a champion ({error}). Promote a bundle again."
+        ) from error
+
+
+def champion_path(models_dir: Path) -> Path | None:
+    """Return the directory of the served bundle, or None before the first promotion.
+
+    Raises
+    ------
+    BundleError
+        If the pointer cannot be read or names a bundle that is gone.
+    """
+    champion = read_champion(models_dir)
+    if champion is None:
+        return None
+    path = models_dir / champion.kind / champion.version
+    if not path.is_dir():
+        raise BundleError(
+            f"{models_dir / CHAMPION} names {champion.kind}/{champion.version}, which is gone. "
+            "Restore it from a copy, or promote another bundle."
+        )
+    return path
+
+
+def prune_bundles(models_dir: Path, kind: str, keep: int) -> list[Path]:
+    """Delete a kind's bundles except the newest `keep` and the champion.
+
+    Parameters
+    ----------
+    models_dir
+        Holds all bundles.
+    kind
+        Family of models.
+    keep
+        How many stay, at least 1.
+
+    Returns
+    -------
+    list of Path
+        What was deleted.
+
+    Raises
+    ------
+    BundleError
+        If `keep` is below 1.
+    """
+    if keep < 1:
+        raise BundleError(f"keep={keep} would delete every {kind} bundle; keep at least 1.")
+    champion = read_champion(models_dir)
+    served = models_dir / champion.kind / champion.version if champion else None
+    doomed = [path for path in list_bundles(models_dir, kind)[:-keep] if path != served]
+    for path in doomed:
+        # Without its manifest it is no bundle any more, should the rest be interrupted.
+        (path / MANIFEST).unlink()
+        shutil.rmtree(path)
+    return doomed
+
+
+def _check_kind(kind: str, where: str) -> None:
+    if kind not in KINDS:
+        raise BundleError(
+            f"{where} names the model kind {kind!r}; known kinds are {', '.join(sorted(KINDS))}. "
+            "Add the kind to the registry, or use a bundle of a known one."
+        )
+
+
+def _verify(path: Path, recorded: Mapping[str, Any] | None) -> None:
+    if recorded is None:
+        raise BundleError(f"{path.parent / MANIFEST} does not list {path.name}. {_REBUILD}")
+    if not path.is_file():
+        raise BundleError(f"{path} is missing. {_REBUILD}")
+    size = path.stat().st_size
+    if size != recorded["bytes"]:
+        raise BundleError(
+            f"{path} has {size} bytes instead of {recorded['bytes']}: it is truncated or was "
+            f"altered. {_REBUILD}"
+        )
+    if file_sha256(path) != recorded["sha256"]:
+        raise BundleError(f"{path} was altered: its SHA-256 is not the recorded one. {_REBUILD}")
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise BundleError(
+            f"{path} is missing, so {path.parent} is not a model bundle. {_REBUILD}"
+        ) from None
+    except (OSError, ValueError) as error:
+        raise BundleError(f"{path} cannot be read ({error}). {_REBUILD}") from error
+    if not isinstance(content, dict):
+        raise BundleError(f"{path} is not a JSON object. {_REBUILD}")
+    return content
+
+
+def _write_json(path: Path, content: Mapping[str, Any]) -> None:
+    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
+    path.write_text(text + "\n", encoding="utf-8")
+
+
+def _json_ready(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _json_ready(entry) for key, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_json_ready(entry) for entry in value]
+    if isinstance(value, (np.generic, np.ndarray)):
+        return _json_ready(value.tolist())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def _installed_version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None

@@ -1,0 +1,103 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from crossrec_pipeline.errors import SessionsError
+from crossrec_pipeline.sessions.store import SessionDataset, SessionStore
+from crossrec_pipeline_tests.models.vocabularies import numbered_vocabulary
+
+STORE = SessionStore.from_sequences([[4, 0, 2], [1, 3]])
+
+
+def write(directory: Path, store: SessionStore = STORE) -> Path:
+    directory.mkdir()
+    store.write(directory)
+    return directory
+
+
+def dataset() -> SessionDataset:
+    return SessionDataset(
+        STORE,
+        SessionStore.from_sequences([[0, 1]]),
+        SessionStore.from_sequences([[2, 3]]),
+        numbered_vocabulary(5),
+    )
+
+
+def test_sessions_are_slices_of_the_flat_array() -> None:
+    assert [session.tolist() for session in STORE] == [[4, 0, 2], [1, 3]]
+    assert STORE[1].tolist() == [1, 3]
+
+
+def test_counts_are_of_sessions_events_and_predictions() -> None:
+    assert (STORE.n_sessions, STORE.n_events, STORE.n_predictions) == (2, 5, 3)
+    assert len(STORE) == 2
+    assert STORE.lengths.tolist() == [3, 2]
+
+
+def test_written_store_opens_equal_and_memory_mapped(tmp_path: Path) -> None:
+    opened = SessionStore.open(write(tmp_path / "train"))
+    assert [session.tolist() for session in opened] == [[4, 0, 2], [1, 3]]
+    assert opened.start_us.tolist() == STORE.start_us.tolist()
+    assert opened.keys.equals(STORE.keys)
+    assert isinstance(opened.item_index, np.memmap)
+    assert opened.item_index.dtype == np.int32
+
+
+def test_empty_store_can_be_written_and_opened(tmp_path: Path) -> None:
+    opened = SessionStore.open(write(tmp_path / "none", SessionStore.from_sequences([])))
+    assert (opened.n_sessions, opened.n_events) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    "name", ["item_index.npy", "offsets.npy", "start_us.npy", "end_us.npy", "keys.parquet"]
+)
+def test_truncated_store_is_refused(tmp_path: Path, name: str) -> None:
+    path = write(tmp_path / "train") / name
+    path.write_bytes(path.read_bytes()[:-2])
+    with pytest.raises(SessionsError, match="Rebuild sessions/sequences"):
+        SessionStore.open(tmp_path / "train")
+
+
+@pytest.mark.parametrize("name", ["item_index.npy", "offsets.npy", "keys.parquet"])
+def test_store_with_a_missing_file_is_refused(tmp_path: Path, name: str) -> None:
+    (write(tmp_path / "train") / name).unlink()
+    with pytest.raises(SessionsError, match=rf"{name}.*Rebuild sessions/sequences"):
+        SessionStore.open(tmp_path / "train")
+
+
+def test_arrays_of_different_stores_are_refused(tmp_path: Path) -> None:
+    one = write(tmp_path / "one")
+    other = write(tmp_path / "other", SessionStore.from_sequences([[1, 2], [0, 1], [2, 3]]))
+    (other / "item_index.npy").replace(one / "item_index.npy")
+    with pytest.raises(SessionsError, match="truncated"):
+        SessionStore.open(one)
+
+
+def test_saved_data_set_opens_equal(tmp_path: Path) -> None:
+    dataset().save(tmp_path / "sessions")
+    opened = SessionDataset.open(tmp_path / "sessions")
+    assert [session.tolist() for session in opened.train] == [[4, 0, 2], [1, 3]]
+    assert [session.tolist() for session in opened.validation] == [[0, 1]]
+    assert [session.tolist() for session in opened.test] == [[2, 3]]
+    assert opened.vocabulary.item_ids == numbered_vocabulary(5).item_ids
+
+
+def test_saving_again_replaces_the_data_set(tmp_path: Path) -> None:
+    dataset().save(tmp_path / "sessions")
+    smaller = SessionStore.from_sequences([[0, 1]])
+    SessionDataset(smaller, smaller, smaller, numbered_vocabulary(2)).save(tmp_path / "sessions")
+    assert SessionDataset.open(tmp_path / "sessions").train.n_sessions == 1
+
+
+def test_data_set_never_built_is_refused_with_the_remedy(tmp_path: Path) -> None:
+    with pytest.raises(SessionsError, match=r"does not exist\. Build sessions/sequences first"):
+        SessionDataset.open(tmp_path / "sessions")
+
+
+def test_data_set_without_vocabulary_is_refused(tmp_path: Path) -> None:
+    dataset().save(tmp_path / "sessions")
+    (tmp_path / "sessions" / "vocabulary.parquet").unlink()
+    with pytest.raises(SessionsError, match=r"vocabulary\.parquet.*Rebuild sessions/sequences"):
+        SessionDataset.open(tmp_path / "sessions")

@@ -1,0 +1,110 @@
+import os
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from crossrec_pipeline.errors import SettingsError
+from crossrec_pipeline.settings import load_settings, project_root
+
+
+@pytest.fixture(autouse=True)
+def no_variables_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("CROSSREC_")]:
+        monkeypatch.delenv(name)
+
+
+def test_defaults_are_the_documented_ones() -> None:
+    settings = load_settings()
+    assert settings.data_dir == project_root() / "data"
+    assert settings.sessions.gap_minutes == 30
+    assert settings.sessions.min_length == 2
+    assert settings.domains == ("movies", "music", "books")
+    assert settings.events == "simulated"
+
+
+def test_environment_wins_over_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CROSSREC_SESSIONS__GAP_MINUTES", "20")
+    monkeypatch.setenv("CROSSREC_SESSIONS__COLLAPSE_REPEATS", "false")
+    settings = load_settings()
+    assert settings.sessions.gap_minutes == 20
+    assert settings.sessions.collapse_repeats is False
+    assert settings.sessions.max_length == 50
+
+
+def test_explicit_values_win_over_the_environment(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("CROSSREC_DATA_DIR", "/elsewhere")
+    assert load_settings(data_dir=tmp_path).data_dir == tmp_path
+
+
+def test_every_output_is_under_the_data_directory(tmp_path: Path) -> None:
+    settings = load_settings(data_dir=tmp_path)
+    paths = [
+        settings.warehouse_path,
+        settings.raw_dir,
+        settings.events_dir,
+        settings.rejected_events_path,
+        settings.sessions_dir,
+        settings.models_dir,
+        settings.evaluation_dir,
+    ]
+    assert all(path.is_relative_to(tmp_path) for path in paths)
+    assert len(set(paths)) == len(paths)
+
+
+def test_domains_are_comma_separated_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CROSSREC_DOMAINS", "movies, games.spec:GAMES,")
+    assert load_settings().domains == ("movies", "games.spec:GAMES")
+
+
+def test_sources_are_by_domain_and_samples_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CROSSREC_SOURCES__MOVIES", "hub")
+    settings = load_settings()
+    assert settings.source("movies") == "hub"
+    assert settings.source("books") == "sample"
+
+
+def test_columns_of_a_log_are_given_as_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CROSSREC_EVENT_COLUMNS", '{"item_id": "asin"}')
+    assert load_settings().event_columns == {"item_id": "asin"}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("CROSSREC_SESSIONS__GAP_MINUTES", "0"),
+        ("CROSSREC_SESSIONS__GAP_MINUTES", "soon"),
+        ("CROSSREC_SESSIONS__MIN_LENGTH", "1"),
+        ("CROSSREC_SPLIT__TEST_SHARE", "0.5"),
+        ("CROSSREC_TRAINING__DEVICE", "abacus"),
+        ("CROSSREC_SESSIONS__GAP_MINUTE", "20"),
+    ],
+)
+def test_impossible_value_is_named_with_its_variable(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError, match=f"{name}='{value}'"):
+        load_settings()
+
+
+def test_every_impossible_value_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CROSSREC_SESSIONS__GAP_MINUTES", "-1")
+    monkeypatch.setenv("CROSSREC_POLL_SECONDS", "0")
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    assert len(str(caught.value).splitlines()) == 2
+
+
+def test_text_that_is_not_json_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CROSSREC_EVENT_COLUMNS", "item_id=asin")
+    with pytest.raises(SettingsError, match=r"CROSSREC_\* setting cannot be read.*event_columns"):
+        load_settings()
+
+
+def test_settings_cannot_be_changed() -> None:
+    settings = load_settings()
+    with pytest.raises(ValidationError, match="frozen"):
+        settings.poll_seconds = 1  # pyright: ignore[reportAttributeAccessIssue]
