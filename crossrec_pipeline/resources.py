@@ -41,7 +41,9 @@ class Warehouse(dg.ConfigurableResource):
                 break
             except duckdb.IOException as error:
                 if "lock" not in str(error).lower():
-                    raise CrossrecError(f"The warehouse {self.path} cannot be opened: {error}") from error
+                    raise CrossrecError(
+                        f"The warehouse {self.path} cannot be opened: {error}"
+                    ) from error
                 if time.monotonic() > deadline:
                     raise CrossrecError(
                         f"The warehouse {self.path} is open in another process. Close it (a DuckDB "
@@ -82,12 +84,16 @@ class Warehouse(dg.ConfigurableResource):
                     _create_schema(connection, name)
                     connection.register("incoming", frame.to_arrow())
                     columns = _select_list(frame, enums or {})
-                    connection.execute(f"create or replace table {name} as select {columns} from incoming")
+                    connection.execute(
+                        f"create or replace table {name} as select {columns} from incoming"
+                    )
                     connection.unregister("incoming")
                 for name, frame in (appended or {}).items():
                     _create_schema(connection, name)
                     connection.register("incoming", frame.to_arrow())
-                    connection.execute(f"create table if not exists {name} as select * from incoming limit 0")
+                    connection.execute(
+                        f"create table if not exists {name} as select * from incoming limit 0"
+                    )
                     connection.execute(f"insert into {name} by name select * from incoming")
                     connection.unregister("incoming")
                 connection.execute("commit")
@@ -120,7 +126,9 @@ class Warehouse(dg.ConfigurableResource):
             If there is no such table.
         """
         if not self.exists(name):
-            raise CrossrecError(f"The warehouse {self.path} has no table {name} yet. Build it first: crossrec run.")
+            raise CrossrecError(
+                f"The warehouse {self.path} has no table {name} yet. Build it first: crossrec run."
+            )
         with self.connect(read_only=True) as connection:
             frame = pl.DataFrame(connection.sql(f"select * from {name}").to_arrow_table())
         return frame.with_columns(pl.col(pl.Categorical, pl.Enum).cast(pl.String))

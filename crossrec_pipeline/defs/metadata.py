@@ -11,7 +11,13 @@ _CELL_WIDTH = 60
 
 
 def _cell(value: Any) -> str:
-    text = ", ".join(map(str, value)) if isinstance(value, list) else "" if value is None else str(value)
+    text = (
+        ", ".join(map(str, value))
+        if isinstance(value, list)
+        else ""
+        if value is None
+        else str(value)
+    )
     text = text.replace("|", "\\|").replace("\n", " ")
     return text if len(text) <= _CELL_WIDTH else text[: _CELL_WIDTH - 1] + "…"
 
@@ -50,7 +56,9 @@ def table_metadata(
     return metadata
 
 
-def counts_table(counts: Mapping[str, int | float | str], name: str, value: str) -> dg.MarkdownMetadataValue:
+def counts_table(
+    counts: Mapping[str, int | float | str], name: str, value: str
+) -> dg.MarkdownMetadataValue:
     """Show named counts as a two-column table."""
     frame = pl.DataFrame(
         {name: list(counts), value: [str(count) for count in counts.values()]},

@@ -87,7 +87,10 @@ def source_specs(settings: Settings) -> list[dg.AssetSpec]:
                 f"The {spec.name} catalogue as delivered, outside the pipeline. Watched by the sensor "
                 "`watch_sources`; its data version is the hash of its content."
             ),
-            metadata={"location": settings.source(spec.name), "hub data set": spec.hub_id or "none"},
+            metadata={
+                "location": settings.source(spec.name),
+                "hub data set": spec.hub_id or "none",
+            },
             # The embedded sample never changes: only deliveries can be late.
             freshness_policy=None
             if settings.source(spec.name) == "sample"

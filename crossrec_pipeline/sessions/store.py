@@ -3,12 +3,14 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
 from crossrec_pipeline.atomic import atomic_directory
+from crossrec_pipeline.digests import frame_digest, text_digest
 from crossrec_pipeline.errors import SessionsError
 from crossrec_pipeline.sessions.vocabulary import Vocabulary
 
@@ -88,6 +90,12 @@ class SessionStore:
             keys,
         )
 
+    @property
+    def digest(self) -> str:
+        """Content version: items, boundaries, times and keys."""
+        parts = (sha256(np.ascontiguousarray(getattr(self, name))).hexdigest() for name in _ARRAYS)
+        return text_digest(*parts, frame_digest(self.keys.with_row_index()))
+
     def write(self, directory: Path) -> None:
         """Write the arrays into an existing directory (see `SessionDataset.save`)."""
         for name, dtype in _ARRAYS.items():
@@ -129,6 +137,12 @@ class SessionDataset:
     validation: SessionStore
     test: SessionStore
     vocabulary: Vocabulary
+
+    @property
+    def digest(self) -> str:
+        """Content version of all parts and the vocabulary."""
+        parts = (getattr(self, part).digest for part in PARTS)
+        return text_digest(*parts, self.vocabulary.digest)
 
     def save(self, directory: Path) -> None:
         """Write everything, then swap it in as `directory`."""

@@ -1,0 +1,92 @@
+"""The one place where Dagster's pieces meet."""
+
+from datetime import timedelta
+
+import dagster as dg
+
+from crossrec_pipeline.defs import (
+    automation,
+    catalogue,
+    checks,
+    evaluation,
+    exploration,
+    interactions,
+    models,
+    schedules,
+    sessions,
+    sources,
+)
+from crossrec_pipeline.digests import json_digest
+from crossrec_pipeline.domains import load_domains
+from crossrec_pipeline.resources import Warehouse
+from crossrec_pipeline.settings import Settings, load_settings
+
+MODEL_FRESH_FOR = timedelta(days=31)
+
+
+def build_definitions(settings: Settings) -> dg.Definitions:
+    """Put assets, checks, sensors, schedules and resources together for one set of settings.
+
+    Raises
+    ------
+    SettingsError
+        If a domain cannot be found.
+    """
+    domains = load_domains(settings.domains)
+    defs = dg.Definitions(
+        assets=[
+            *sources.source_specs(settings),
+            *(catalogue.raw_asset(spec) for spec in domains),
+            catalogue.staged_asset(domains),
+            catalogue.publish_catalogue,
+            interactions.events,
+            sessions.sequences,
+            models.popularity,
+            models.markov,
+            models.gru4rec,
+            evaluation.ranks,
+            evaluation.report,
+            models.champion,
+            exploration.charts,
+        ],
+        asset_checks=checks.CHECKS,
+        sensors=[
+            sources.watch_sensor(settings),
+            automation.automation_sensor(),
+            automation.log_failed_runs,
+        ],
+        jobs=[schedules.WHOLE_STREET, schedules.AUDIT],
+        schedules=[schedules.DAILY_AUDIT],
+        resources={
+            "settings": settings,
+            "warehouse": Warehouse(path=str(settings.warehouse_path)),
+        },
+        executor=dg.multiprocess_executor.configured({"max_concurrent": 2}),
+    )
+    return defs.map_asset_specs(func=lambda spec: _with_policy(spec, settings))
+
+
+def _with_policy(spec: dg.AssetSpec, settings: Settings) -> dg.AssetSpec:
+    """Make the settings that shape an asset a part of its code version, and keep models fresh.
+
+    Changing a setting then marks exactly what depends on it as changed, like changing its code.
+    """
+    shaping = {
+        interactions.EVENTS_KEY: [settings.event_columns],
+        sessions.SEQUENCES_KEY: [settings.sessions, settings.split],
+        models.model_key(models.MAIN_MODEL): [settings.training],
+        catalogue.STAGED_ITEMS: [list(settings.domains)],
+    }.get(spec.key)
+    if shaping is not None:
+        digest = json_digest([str(section) for section in shaping])
+        spec = spec.replace_attributes(code_version=f"{spec.code_version}-{digest[:8]}")
+    if spec.key in (models.model_key(models.MAIN_MODEL), models.REPORT_KEY):
+        policy = dg.FreshnessPolicy.time_window(fail_window=MODEL_FRESH_FOR)
+        spec = spec.replace_attributes(freshness_policy=policy)
+    return spec
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """Load the project with the settings of the environment."""
+    return build_definitions(load_settings())

@@ -1,0 +1,198 @@
+"""Trained models as versioned bundles, and the champion that is served."""
+
+from typing import Any, Literal
+
+import dagster as dg
+
+from crossrec_pipeline.defs.automation import after_upstream, with_upstream
+from crossrec_pipeline.defs.failures import reports_errors
+from crossrec_pipeline.defs.metadata import counts_table
+from crossrec_pipeline.defs.sessions import SEQUENCES_KEY
+from crossrec_pipeline.errors import BundleError
+from crossrec_pipeline.models.base import FitReport, Recommender
+from crossrec_pipeline.models.markov import Markov
+from crossrec_pipeline.models.popularity import Popularity
+from crossrec_pipeline.models.registry import (
+    Bundle,
+    latest_bundle,
+    promote,
+    prune_bundles,
+    save_bundle,
+)
+from crossrec_pipeline.sessions.store import SessionDataset
+from crossrec_pipeline.settings import Settings, TrainingSettings
+
+BUNDLES_KEPT = 5
+MAIN_MODEL = "gru4rec"
+MODEL_KINDS = ("popularity", "markov", MAIN_MODEL)
+REPORT_KEY = dg.AssetKey(["evaluation", "report"])
+CHAMPION_KEY = dg.AssetKey(["models", "champion"])
+
+
+def model_key(kind: str) -> dg.AssetKey:
+    """Return the key of a model's asset."""
+    return dg.AssetKey(["models", kind])
+
+
+def require_bundle(settings: Settings, kind: str) -> Bundle:
+    """Return the newest bundle of a kind.
+
+    Raises
+    ------
+    BundleError
+        If none has been trained.
+    """
+    bundle = latest_bundle(settings.models_dir, kind)
+    if bundle is None:
+        raise BundleError(
+            f"There is no {kind} bundle in {settings.models_dir}: materialise models/{kind}."
+        )
+    return bundle
+
+
+def _fit_and_save(
+    model: Recommender,
+    settings: Settings,
+    context: dg.AssetExecutionContext,
+    seed: int | None = None,
+) -> tuple[Bundle, FitReport, dict[str, Any]]:
+    dataset = SessionDataset.open(settings.sessions_dir)
+    report = model.fit(dataset.train, dataset.vocabulary, dataset.validation, context.log.info)
+    bundle = save_bundle(
+        model,
+        dataset.vocabulary,
+        settings.models_dir,
+        inputs={SEQUENCES_KEY.to_user_string(): dataset.digest},
+        history=report.history,
+        summary=report.summary,
+        seeds={} if seed is None else {"training": seed},
+    )
+    prune_bundles(settings.models_dir, model.kind, BUNDLES_KEPT)
+    metadata: dict[str, Any] = {
+        "bundle": dg.MetadataValue.path(bundle.path),
+        "items": dataset.vocabulary.n_items,
+        "training events": dataset.train.n_events,
+        "configuration": dg.MetadataValue.json(model.config()),
+        "training": counts_table({k: str(v) for k, v in report.summary.items()}, "figure", "value"),
+    }
+    return bundle, report, metadata
+
+
+@dg.asset(
+    key=model_key("popularity"),
+    deps=[SEQUENCES_KEY],
+    group_name="models",
+    kinds={"numpy"},
+    owners=["team:ml"],
+    code_version="1",
+    automation_condition=after_upstream(),
+    description="Items by their number of events in train: what every model must beat.",
+)
+@reports_errors
+def popularity(
+    context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings]
+) -> dg.MaterializeResult:
+    """Count."""
+    bundle, _, metadata = _fit_and_save(Popularity(), settings, context)
+    return dg.MaterializeResult(metadata=metadata, data_version=dg.DataVersion(bundle.data_version))
+
+
+@dg.asset(
+    key=model_key("markov"),
+    deps=[SEQUENCES_KEY],
+    group_name="models",
+    kinds={"numpy"},
+    owners=["team:ml"],
+    code_version="1",
+    automation_condition=after_upstream(),
+    description="First-order Markov chain: which item followed the last one, in train.",
+)
+@reports_errors
+def markov(
+    context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings]
+) -> dg.MaterializeResult:
+    """Count transitions."""
+    bundle, _, metadata = _fit_and_save(Markov(), settings, context)
+    return dg.MaterializeResult(metadata=metadata, data_version=dg.DataVersion(bundle.data_version))
+
+
+class TrainingConfig(dg.Config):
+    """Overrides of the training settings for one run, from the launchpad."""
+
+    preset: Literal["default", "classic"] | None = None
+    seed: int | None = None
+    epochs: int | None = None
+    learning_rate: float | None = None
+    device: Literal["auto", "cpu", "cuda"] | None = None
+
+    def over(self, settings: TrainingSettings) -> TrainingSettings:
+        """Return the settings with what was given here put in."""
+        given = {name: value for name, value in self.model_dump().items() if value is not None}
+        return TrainingSettings.model_validate({**settings.model_dump(), **given})
+
+
+@dg.asset(
+    key=model_key(MAIN_MODEL),
+    deps=[SEQUENCES_KEY],
+    group_name="models",
+    kinds={"pytorch"},
+    owners=["team:ml"],
+    code_version="1",
+    pool="training",
+    automation_condition=after_upstream(),
+    description=(
+        "GRU4Rec, a recurrent network over the items of a session. Early stopping looks at "
+        "Recall@20 on validation only."
+    ),
+)
+@reports_errors
+def gru4rec(
+    context: dg.AssetExecutionContext,
+    config: TrainingConfig,
+    settings: dg.ResourceParam[Settings],
+) -> dg.MaterializeResult:
+    """Train the network."""
+    from crossrec_pipeline.evaluation.charts import training_curves
+    from crossrec_pipeline.models.gru4rec.config import preset
+    from crossrec_pipeline.models.gru4rec.model import GRU4Rec
+    from crossrec_pipeline.rendering import png_markdown
+
+    training = config.over(settings.training)
+    given = {
+        name: value
+        for name in ("epochs", "learning_rate")
+        if (value := getattr(training, name)) is not None
+    }
+    model = GRU4Rec(preset(training.preset, seed=training.seed, device=training.device, **given))
+    bundle, report, metadata = _fit_and_save(model, settings, context, training.seed)
+    return dg.MaterializeResult(
+        metadata={
+            **metadata,
+            "preset": training.preset,
+            "loss and validation recall": dg.MetadataValue.md(
+                png_markdown(training_curves(report.history))
+            ),
+        },
+        data_version=dg.DataVersion(bundle.data_version),
+    )
+
+
+@dg.asset(
+    key=CHAMPION_KEY,
+    deps=[REPORT_KEY, model_key(MAIN_MODEL)],
+    group_name="models",
+    kinds={"json"},
+    owners=["team:ml"],
+    code_version="1",
+    automation_condition=with_upstream(),
+    description="The served model: names the newest GRU4Rec bundle once it has been evaluated.",
+)
+@reports_errors
+def champion(settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult:
+    """Move the champion's pointer."""
+    bundle = require_bundle(settings, MAIN_MODEL)
+    promoted = promote(settings.models_dir, bundle, reason="newest evaluated GRU4Rec")
+    return dg.MaterializeResult(
+        metadata={"bundle": dg.MetadataValue.path(bundle.path), "reason": promoted.reason},
+        data_version=dg.DataVersion(bundle.data_version),
+    )
