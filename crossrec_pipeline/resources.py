@@ -100,8 +100,8 @@ class Warehouse(dg.ConfigurableResource):
             except duckdb.Error as error:
                 _roll_back(connection)
                 raise CrossrecError(
-                    f"Writing {', '.join((*tables, *(appended or ())))} to {self.path} failed; nothing was "
-                    f"changed. DuckDB says: {error}"
+                    f"Writing {', '.join((*tables, *(appended or ())))} to {self.path} failed; "
+                    f"nothing was changed. DuckDB says: {error}"
                 ) from error
             except BaseException:
                 _roll_back(connection)
@@ -112,10 +112,13 @@ class Warehouse(dg.ConfigurableResource):
         if not Path(self.path).exists():
             return False
         schema, table = name.split(".")
-        query = "select count(*) from information_schema.tables where table_schema = ? and table_name = ?"
+        query = (
+            "select count(*) from information_schema.tables "
+            "where table_schema = ? and table_name = ?"
+        )
         with self.connect(read_only=True) as connection:
-            row = connection.execute(query, [schema, table]).fetchone()
-        return bool(row and row[0])
+            row = connection.execute(query, [schema, table]).fetchall()[0]
+        return bool(row[0])
 
     def read(self, name: str) -> pl.DataFrame:
         """Read a whole table, named ``schema.table``; ENUM columns come back as text.

@@ -41,7 +41,7 @@ def with_upstream() -> dg.AutomationCondition:
     """
     return _pending(
         _Condition.any_deps_updated().replace("newly_updated", _Condition.data_version_changed())
-    ).with_label("with_upstream")
+    )
 
 
 def after_upstream() -> dg.AutomationCondition:
@@ -54,7 +54,7 @@ def after_upstream() -> dg.AutomationCondition:
         _Condition.any_deps_match(
             _Condition.data_version_changed() & ~_Condition.executed_with_root_target()
         )
-    ).with_label("after_upstream")
+    )
 
 
 def automation_sensor() -> dg.AutomationConditionSensorDefinition:
@@ -64,7 +64,7 @@ def automation_sensor() -> dg.AutomationConditionSensorDefinition:
         target=dg.AssetSelection.all(include_sources=True),
         default_status=dg.DefaultSensorStatus.RUNNING,
         minimum_interval_seconds=5,
-        description="Rebuilds an asset when, and only when, the content of what it is made of changes.",
+        description="Rebuilds an asset when, and only when, the content of its inputs changes.",
     )
 
 
@@ -72,7 +72,7 @@ def automation_sensor() -> dg.AutomationConditionSensorDefinition:
     name="log_failed_runs",
     default_status=dg.DefaultSensorStatus.RUNNING,
     monitor_all_code_locations=False,
-    description="Writes one line for every failed run into the daemon's log, with the step and its message.",
+    description="Logs one line for every failed run, with the step and its message.",
 )
 def log_failed_runs(context: dg.RunFailureSensorContext) -> None:
     """Log the failed steps of a run, so that log collectors can alert on one line."""

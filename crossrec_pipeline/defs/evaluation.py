@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import dagster as dg
+import numpy as np
 import polars as pl
 
 from crossrec_pipeline.atomic import atomic_directory, atomic_file
@@ -64,8 +65,8 @@ def ranks(
         loaded = load_bundle(require_bundle(settings, kind).path)
         if loaded.vocabulary.digest != dataset.vocabulary.digest:
             raise EvaluationError(
-                f"models/{kind} was trained on other sessions than those in {settings.sessions_dir}. "
-                f"Materialise models/{kind} first."
+                f"models/{kind} was trained on other sessions than those in "
+                f"{settings.sessions_dir}. Materialise models/{kind} first."
             )
         context.log.info(f"ranking {dataset.test.n_predictions:,} test events under {kind}")
         frames[kind] = rank_predictions(loaded.model, dataset.test, dataset.vocabulary)
@@ -77,10 +78,7 @@ def ranks(
     with atomic_directory(settings.evaluation_dir / "ranks") as partial:
         for name, frame in frames.items():
             frame.write_parquet(partial / f"{name}.parquet")
-    recall = {
-        name: float((frame["rank"] <= HEADLINE_CUTOFF).mean() or 0.0)
-        for name, frame in frames.items()
-    }
+    recall = {name: _recall(frame) for name, frame in frames.items()}
     table = pl.DataFrame(
         {"model": list(recall), "Recall@20": [f"{value:.4f}" for value in recall.values()]}
     )
@@ -160,7 +158,7 @@ def report(settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult:
 
 
 def _recall(frame: pl.DataFrame) -> float:
-    return float((frame["rank"] <= HEADLINE_CUTOFF).mean() or 0.0)
+    return float(np.mean(frame["rank"].to_numpy() <= HEADLINE_CUTOFF))
 
 
 def _context(settings: Settings, dataset: SessionDataset) -> ReportContext:
@@ -194,5 +192,5 @@ def _context(settings: Settings, dataset: SessionDataset) -> ReportContext:
             **{f"models/{kind}": bundle.data_version for kind, bundle in bundles.items()},
         },
         command="crossrec run",
-        history=bundles[MAIN_MODEL].manifest["history"],
+        history=bundles[MAIN_MODEL].manifest["training"]["history"],
     )

@@ -1,28 +1,42 @@
 """Errors meant for people become Dagster failures that say just that, and are not retried."""
 
 import functools
-from collections.abc import Callable
-from typing import ParamSpec, TypeVar
+import inspect
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar, cast
 
 import dagster as dg
 
 from crossrec_pipeline.errors import CrossrecError
 
-_P = ParamSpec("_P")
-_R = TypeVar("_R")
+_Body = TypeVar("_Body", bound=Callable[..., Any])
 
 
-def reports_errors(function: Callable[_P, _R]) -> Callable[_P, _R]:
+@contextmanager
+def _as_failure() -> Iterator[None]:
+    try:
+        yield
+    except CrossrecError as error:
+        raise dg.Failure(description=str(error), allow_retries=False) from error
+
+
+def reports_errors(function: _Body) -> _Body:
     """Turn a CrossrecError of an asset or check body into a failure without retries.
 
     A wrong file does not get better by trying again; a crash or a broken connection might.
     """
 
     @functools.wraps(function)
-    def wrapped(*args: _P.args, **kwargs: _P.kwargs) -> _R:
-        try:
+    def returning(*args: Any, **kwargs: Any) -> Any:
+        with _as_failure():
             return function(*args, **kwargs)
-        except CrossrecError as error:
-            raise dg.Failure(description=str(error), allow_retries=False) from error
 
-    return wrapped
+    @functools.wraps(function)
+    def yielding(*args: Any, **kwargs: Any) -> Any:
+        with _as_failure():
+            yield from function(*args, **kwargs)
+
+    # Dagster treats generators differently, so the wrapper must be one where the body is.
+    wrapper = yielding if inspect.isgeneratorfunction(function) else returning
+    return cast("_Body", wrapper)

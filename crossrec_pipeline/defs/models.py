@@ -1,14 +1,15 @@
 """Trained models as versioned bundles, and the champion that is served."""
 
-from typing import Any, Literal
+from typing import Any
 
 import dagster as dg
+from pydantic import ValidationError
 
 from crossrec_pipeline.defs.automation import after_upstream, with_upstream
 from crossrec_pipeline.defs.failures import reports_errors
 from crossrec_pipeline.defs.metadata import counts_table
 from crossrec_pipeline.defs.sessions import SEQUENCES_KEY
-from crossrec_pipeline.errors import BundleError
+from crossrec_pipeline.errors import BundleError, SettingsError
 from crossrec_pipeline.models.base import FitReport, Recommender
 from crossrec_pipeline.models.markov import Markov
 from crossrec_pipeline.models.popularity import Popularity
@@ -119,16 +120,25 @@ def markov(
 class TrainingConfig(dg.Config):
     """Overrides of the training settings for one run, from the launchpad."""
 
-    preset: Literal["default", "classic"] | None = None
+    preset: str | None = None
     seed: int | None = None
     epochs: int | None = None
     learning_rate: float | None = None
-    device: Literal["auto", "cpu", "cuda"] | None = None
+    device: str | None = None
 
     def over(self, settings: TrainingSettings) -> TrainingSettings:
-        """Return the settings with what was given here put in."""
+        """Return the settings with what was given here put in.
+
+        Raises
+        ------
+        SettingsError
+            If a value is impossible.
+        """
         given = {name: value for name, value in self.model_dump().items() if value is not None}
-        return TrainingSettings.model_validate({**settings.model_dump(), **given})
+        try:
+            return TrainingSettings.model_validate({**settings.model_dump(), **given})
+        except ValidationError as error:
+            raise SettingsError(f"The training configuration cannot be used: {error}") from None
 
 
 @dg.asset(

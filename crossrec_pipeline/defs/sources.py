@@ -84,8 +84,8 @@ def source_specs(settings: Settings) -> list[dg.AssetSpec]:
             owners=["team:data"],
             kinds={"huggingface" if settings.source(spec.name).startswith("hub") else "csv"},
             description=(
-                f"The {spec.name} catalogue as delivered, outside the pipeline. Watched by the sensor "
-                "`watch_sources`; its data version is the hash of its content."
+                f"The {spec.name} catalogue as delivered, outside the pipeline. Watched by the "
+                "sensor `watch_sources`; its data version is the hash of its content."
             ),
             metadata={
                 "location": settings.source(spec.name),
@@ -158,8 +158,8 @@ def watch_sensor(settings: Settings) -> dg.SensorDefinition:
         minimum_interval_seconds=settings.poll_seconds,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description=(
-            "Looks at every source: first at names, times and sizes, then, if these moved, at the content. "
-            "Reports a new data version only when the content is new."
+            "Looks at every source: first at names, times and sizes, then, if these moved, at the "
+            "content. Reports a new data version only when the content is new."
         ),
     )
     def watch_sources(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:

@@ -93,7 +93,8 @@ class SessionStore:
     @property
     def digest(self) -> str:
         """Content version: items, boundaries, times and keys."""
-        parts = (sha256(np.ascontiguousarray(getattr(self, name))).hexdigest() for name in _ARRAYS)
+        arrays = (np.ascontiguousarray(getattr(self, name)) for name in _ARRAYS)
+        parts = [sha256(array.data).hexdigest() for array in arrays]
         return text_digest(*parts, frame_digest(self.keys.with_row_index()))
 
     def write(self, directory: Path) -> None:

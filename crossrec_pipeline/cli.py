@@ -1,0 +1,118 @@
+"""The command line: ``crossrec run``, ``crossrec recommend``, ``crossrec report``."""
+
+import os
+import sys
+import warnings
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from crossrec_pipeline.errors import BundleError, CrossrecError
+from crossrec_pipeline.settings import load_settings, project_root
+
+if TYPE_CHECKING:
+    from crossrec_pipeline.serving.recommender import Recommendation
+
+EXAMPLE = ("Movie_Creed III", "Movie_Mummies", "Movie_Supercell")
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Session-based recommendations across movies, music and books.",
+)
+
+
+@app.command()
+def run() -> None:
+    """Build everything that is out of date; then show the figures and an example."""
+    settings = load_settings()
+    home = project_root() / "dagster_home"
+    os.environ.setdefault("DAGSTER_HOME", str(home.resolve()))
+    from crossrec_pipeline.defs.rebuild import rebuild, require_home
+
+    require_home().mkdir(parents=True, exist_ok=True)
+    n_built = rebuild(settings)
+    typer.echo(f"{n_built} assets built.\n" if n_built else "Everything is up to date.\n")
+    report()
+    _show_example()
+    typer.echo("\nReport page:  " + str(settings.evaluation_dir / "report.html"))
+    typer.echo("Charts page:  " + str(settings.data_dir / "exploration" / "charts.html"))
+    typer.echo("Dagster UI:   make ui, then http://localhost:3000")
+
+
+def _show_example() -> None:
+    from crossrec_pipeline.serving.recommender import load_recommender
+
+    recommender = load_recommender()
+    known = [item for item in EXAMPLE if item in recommender.vocabulary]
+    session = known or recommender.vocabulary.item_ids[:3]
+    typer.echo(f"\nAfter {', '.join(session)}:")
+    _print_rows(recommender.recommend_next_items(session, top_k=5, exclude_seen=True))
+
+
+def _print_rows(rows: Sequence["Recommendation"]) -> None:
+    width = max((len(row.item_id) for row in rows), default=0)
+    for row in rows:
+        typer.echo(f"  {row.score:7.4f}  {row.item_type:<8} {row.item_id:<{width}}  {row.title}")
+
+
+@app.command()
+def recommend(
+    items: Annotated[list[str], typer.Argument(help="item ids or titles, oldest first")],
+    top_k: Annotated[int, typer.Option(help="how many recommendations")] = 10,
+    type_: Annotated[
+        list[str] | None, typer.Option("--type", help="only this item type; may be repeated")
+    ] = None,
+    exclude_seen: Annotated[bool, typer.Option(help="leave out the session's own items")] = False,
+) -> None:
+    """Recommend the next items of a session, with the champion model."""
+    from crossrec_pipeline.serving.recommender import load_recommender
+
+    rows = load_recommender().recommend_next_items(
+        items, top_k=top_k, types=type_, exclude_seen=exclude_seen
+    )
+    _print_rows(rows)
+
+
+@app.command()
+def report() -> None:
+    """Show the headline figures of the last evaluation."""
+    import polars as pl
+
+    from crossrec_pipeline.evaluation.report import headline_table
+
+    path = load_settings().evaluation_dir / "metrics.parquet"
+    if not path.exists():
+        raise BundleError(f"{path} does not exist: nothing has been evaluated. Run: crossrec run")
+    typer.echo(headline_table(pl.read_parquet(path)))
+
+
+def _exit_code() -> int:
+    try:
+        app(standalone_mode=True)
+    except CrossrecError as error:
+        sys.stderr.write(f"crossrec: {error}\n")
+        return 2
+    except KeyboardInterrupt:
+        sys.stderr.write("\nInterrupted. Finished assets are kept; run again to go on.\n")
+        return 130
+    except SystemExit as leaving:
+        return leaving.code if isinstance(leaving.code, int) else 1
+    return 0
+
+
+def main() -> None:
+    """Run the command line; errors meant for people are printed without a traceback."""
+    warnings.filterwarnings("ignore", module="dagster")
+    code = _exit_code()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # DuckDB's binding reports its own objects as leaked when the interpreter is taken down in
+    # the usual way: pages of noise below the figures. Everything of ours is closed by now.
+    os._exit(code)
+
+
+if __name__ == "__main__":
+    main()

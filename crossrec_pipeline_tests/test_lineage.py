@@ -1,0 +1,123 @@
+"""Which change rebuilds what, on the real definitions: conditions evaluated, no daemon.
+
+The tests share one world and are steps of one story, in the order they are written.
+"""
+
+import polars as pl
+import pytest
+
+from crossrec_pipeline_tests.lineage_world import TITLES, Row, World
+
+TITLE = TITLES["movies"]
+TAKEN_IN = {"catalogue/raw_movies", "catalogue/staged_items"}
+PUBLISHED = {"catalogue/items", "catalogue/rejected_items"}
+DOWNSTREAM = {
+    "interactions/events",
+    "sessions/sequences",
+    "models/popularity",
+    "models/markov",
+    "models/gru4rec",
+    "evaluation/ranks",
+    "evaluation/report",
+    "models/champion",
+    "exploration/charts",
+}
+STREET = TAKEN_IN | PUBLISHED | DOWNSTREAM
+NULL_ROW = 17
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    world = World(tmp_path_factory.mktemp("lineage"))
+    world.look()
+    assert world.build() == STREET | {"catalogue/raw_books"}, world.failures
+    return world
+
+
+def as_is(rows: list[Row]) -> list[Row]:
+    return rows
+
+
+def blanks_around_titles(rows: list[Row]) -> list[Row]:
+    return [{**row, TITLE: f"  {row[TITLE]} "} for row in rows]
+
+
+def one_genre_edited(rows: list[Row]) -> list[Row]:
+    return [{**rows[0], "genre": "Western"}, *rows[1:]]
+
+
+def one_title_missing(rows: list[Row]) -> list[Row]:
+    return [{**row, TITLE: "" if n == NULL_ROW else row[TITLE]} for n, row in enumerate(rows)]
+
+
+def every_twentieth_title_missing(rows: list[Row]) -> list[Row]:
+    return [{**row, TITLE: "" if n % 20 == 0 else row[TITLE]} for n, row in enumerate(rows)]
+
+
+def a_third_of_the_rows_lost(rows: list[Row]) -> list[Row]:
+    return rows[: len(rows) * 2 // 3]
+
+
+def test_after_a_full_build_by_hand_nothing_is_asked_for(world: World):
+    assert world.settle() == set(), world.requested
+
+
+def test_equal_bytes_written_again_rebuild_nothing(world: World):
+    world.deliver("movies", as_is)
+    assert world.look() == []
+    assert world.settle() == set(), world.requested
+
+
+def test_white_space_alone_stops_at_the_staged_table(world: World):
+    items = world.items()
+    world.deliver("movies", blanks_around_titles)
+    assert world.settle() == TAKEN_IN, world.requested
+    assert world.failures == []
+    assert world.items().equals(items)
+
+
+def test_one_edited_row_rebuilds_the_street_but_no_other_domain(world: World):
+    champion = world.champion()
+    world.accept("movies", one_genre_edited)
+    assert world.settle() == STREET, world.requested
+    assert world.failures == []
+    assert world.items().filter(pl.col("genres") == ["Western"]).height == 1
+    assert world.champion() != champion
+    assert world.settle() == set(), world.requested
+
+
+def test_one_missing_title_is_rejected_and_the_rest_goes_on(world: World):
+    before = world.items()
+    world.deliver("movies", one_title_missing)
+    assert world.settle() >= STREET, world.requested
+    assert world.failures == []
+    missing = world.rejected().filter(pl.col("reason") == "missing_title")
+    assert missing.select("source_row", "item_type").rows() == [(NULL_ROW + 1, "Movie")]
+    assert world.items().height == before.height - 1
+
+
+@pytest.mark.parametrize("breaking", [every_twentieth_title_missing, a_third_of_the_rows_lost])
+def test_a_refused_delivery_changes_nothing_published_until_it_is_repaired(world: World, breaking):
+    world.deliver("movies", as_is)
+    world.settle()
+    items, rejected, champion = world.items(), world.rejected(), world.champion()
+
+    world.deliver("movies", breaking)
+    assert world.settle() == TAKEN_IN, world.requested
+    assert world.failures != []
+    assert world.items().equals(items)
+    assert world.rejected().equals(rejected)
+    assert world.champion() == champion
+
+    # Published by hand, without the checks: refused all the same.
+    assert world.build(PUBLISHED) == set()
+    assert "have not passed their checks" in world.failures[-1]
+    assert world.items().equals(items)
+    assert world.rejected().equals(rejected)
+
+    # Repaired, with another edit so that there is something to publish.
+    world.accept("movies", lambda rows: [*rows[:-1], {**rows[-1], "genre": breaking.__name__}])
+    assert world.settle() >= STREET, world.requested
+    assert world.failures == []
+    assert world.items().filter(pl.col("genres") == [breaking.__name__]).height == 1
+    assert world.settle() == set(), world.requested
