@@ -32,7 +32,7 @@ ui: $(VENV)/runtime.stamp ## Dagster's web server and daemon on http://localhost
 	@exec $(BIN)/dagster dev --workspace workspace.yaml --port 3000
 
 test: $(VENV)/dev.stamp ## run the tests (real data too, where CROSSREC_REAL_DATA names it)
-	@$(BIN)/python -m pytest -q -n 2 --dist worksteal
+	@$(BIN)/python -m pytest -q -n 2 --dist loadgroup
 
 lint: $(VENV)/dev.stamp ## ruff, pyright and the import contract
 	@$(BIN)/ruff format --check .

@@ -26,6 +26,9 @@ STREET = TAKEN_IN | PUBLISHED | DOWNSTREAM
 NULL_ROW = 17
 
 
+pytestmark = pytest.mark.xdist_group("lineage")
+
+
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     world = World(tmp_path_factory.mktemp("lineage"))
@@ -81,7 +84,7 @@ def test_one_edited_row_rebuilds_the_street_but_no_other_domain(world: World):
     world.accept("movies", one_genre_edited)
     assert world.settle() == STREET, world.requested
     assert world.failures == []
-    assert world.items().filter(pl.col("genres") == ["Western"]).height == 1
+    assert ["Western"] in world.items()["genres"].to_list()
     assert world.champion() != champion
     assert world.settle() == set(), world.requested
 
@@ -96,8 +99,13 @@ def test_one_missing_title_is_rejected_and_the_rest_goes_on(world: World):
     assert world.items().height == before.height - 1
 
 
-@pytest.mark.parametrize("breaking", [every_twentieth_title_missing, a_third_of_the_rows_lost])
-def test_a_refused_delivery_changes_nothing_published_until_it_is_repaired(world: World, breaking):
+@pytest.mark.parametrize(
+    ("breaking", "genre"),
+    [(every_twentieth_title_missing, "Horror"), (a_third_of_the_rows_lost, "Western")],
+)
+def test_a_refused_delivery_changes_nothing_published_until_it_is_repaired(
+    world: World, breaking, genre
+):
     world.deliver("movies", as_is)
     world.settle()
     items, rejected, champion = world.items(), world.rejected(), world.champion()
@@ -116,8 +124,8 @@ def test_a_refused_delivery_changes_nothing_published_until_it_is_repaired(world
     assert world.rejected().equals(rejected)
 
     # Repaired, with another edit so that there is something to publish.
-    world.accept("movies", lambda rows: [*rows[:-1], {**rows[-1], "genre": breaking.__name__}])
+    world.accept("movies", lambda rows: [*rows[:-1], {**rows[-1], "genre": genre}])
     assert world.settle() >= STREET, world.requested
     assert world.failures == []
-    assert world.items().filter(pl.col("genres") == [breaking.__name__]).height == 1
+    assert [genre] in world.items()["genres"].to_list()
     assert world.settle() == set(), world.requested

@@ -33,15 +33,19 @@ def _pending(changed: dg.AutomationCondition) -> dg.AutomationCondition:
     )
 
 
-def with_upstream() -> dg.AutomationCondition:
+def with_upstream(*, ignoring: dg.AssetSelection | None = None) -> dg.AutomationCondition:
     """Join the run that rebuilds the parent; for cheap assets.
+
+    Parents in `ignoring` do not set it off: they are read, and also reach the asset by a longer
+    way, on which it must wait for them.
 
     The parent's new content is not known yet when it is asked for, so this also rebuilds where
     the parent turns out to be equal. Blocking checks hold within the run.
     """
-    return _pending(
-        _Condition.any_deps_updated().replace("newly_updated", _Condition.data_version_changed())
-    )
+    updated = _Condition.any_deps_updated()
+    if ignoring is not None:
+        updated = updated.ignore(ignoring)
+    return _pending(updated.replace("newly_updated", _Condition.data_version_changed()))
 
 
 def after_upstream() -> dg.AutomationCondition:

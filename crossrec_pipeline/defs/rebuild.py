@@ -96,6 +96,19 @@ def out_of_date(
     return dirty
 
 
+def _next_wave(
+    defs: dg.Definitions, instance: dg.DagsterInstance, dirty: list[dg.AssetKey]
+) -> list[dg.AssetKey]:
+    """Choose what to build now: all of it the first time, then only what nothing dirty feeds.
+
+    What lies further down is looked at again afterwards: equal content stops a change there.
+    """
+    graph = defs.resolve_asset_graph()
+    if not any(instance.get_latest_materialization_event(key) for key in dirty):
+        return dirty
+    return [key for key in dirty if not graph.get_ancestor_asset_keys(key) & set(dirty)]
+
+
 class _Narrator(logging.Handler):
     """Tells a person in short lines what a run is doing."""
 
@@ -153,8 +166,9 @@ def rebuild(settings: Settings) -> int:
             dirty = out_of_date(defs, instance, settings)
             if not dirty:
                 return built
+            wave = _next_wave(defs, instance, dirty)
             result = job.execute_in_process(
-                asset_selection=dirty,
+                asset_selection=wave,
                 instance=instance,
                 raise_on_error=False,
                 run_config={"loggers": {"console": {}}},
@@ -162,7 +176,7 @@ def rebuild(settings: Settings) -> int:
             )
             if not result.success:
                 raise CrossrecError(_why(result))
-            built += len(dirty)
+            built += len(wave)
         raise CrossrecError(
             "Some assets are out of date again as soon as they are built: "
             + ", ".join(key.to_user_string() for key in out_of_date(defs, instance, settings))
