@@ -15,11 +15,56 @@ from crossrec_pipeline.settings import load_settings, project_root
 Row = dict[str, str]
 ROWS = 250
 TITLES = {"movies": "names", "books": "Book"}
+TAKEN_IN = {"catalogue/raw_movies", "catalogue/staged_items"}
+PUBLISHED = {"catalogue/items", "catalogue/rejected_items"}
+DOWNSTREAM = {
+    "interactions/events",
+    "sessions/sequences",
+    "models/popularity",
+    "models/markov",
+    "models/gru4rec",
+    "evaluation/ranks",
+    "evaluation/report",
+    "models/champion",
+    "exploration/charts",
+}
+STREET = TAKEN_IN | PUBLISHED | DOWNSTREAM
+NULL_ROW = 17
 _MAX_TICKS = 12
 
 
-class World:
-    """Two small catalogues of a user's own, and the pipeline that watches them."""
+def as_is(rows: list[Row]) -> list[Row]:
+    return rows
+
+
+def blanks_around_titles(rows: list[Row]) -> list[Row]:
+    return [{**row, TITLES["movies"]: f"  {row[TITLES['movies']]} "} for row in rows]
+
+
+def one_genre_edited(rows: list[Row]) -> list[Row]:
+    return [{**rows[0], "genre": "Western"}, *rows[1:]]
+
+
+def one_title_missing(rows: list[Row]) -> list[Row]:
+    return [
+        {**row, TITLES["movies"]: "" if n == NULL_ROW else row[TITLES["movies"]]}
+        for n, row in enumerate(rows)
+    ]
+
+
+def every_twentieth_title_missing(rows: list[Row]) -> list[Row]:
+    return [
+        {**row, TITLES["movies"]: "" if n % 20 == 0 else row[TITLES["movies"]]}
+        for n, row in enumerate(rows)
+    ]
+
+
+def a_third_of_the_rows_lost(rows: list[Row]) -> list[Row]:
+    return rows[: len(rows) * 2 // 3]
+
+
+class SmallCatalogues:
+    """Two small catalogues of a user's own, and what the pipeline has made of them."""
 
     def __init__(self, folder: Path):
         self.files = {domain: folder / f"{domain}.csv" for domain in TITLES}
@@ -33,14 +78,7 @@ class World:
             simulation={"n_events": 6_000, "n_users": 300, "n_days": 20},
             training={"epochs": 1, "device": "cpu"},
         )
-        self.instance = dg.DagsterInstance.ephemeral()
-        self.defs = build_definitions(self.settings)
         self.warehouse = Warehouse(path=str(self.settings.warehouse_path))
-        self.failures: list[str] = []
-        """Why each failed step of the last `settle` (and builds since) failed."""
-        self.requested: list[list[str]] = []
-        """What each tick of the last `settle` asked for."""
-        self._cursor: dg.AssetDaemonCursor | None = None
 
     def deliver(self, domain: str, change: Callable[[list[Row]], list[Row]]) -> None:
         """Write a domain's file anew: its first delivery, changed."""
@@ -54,6 +92,32 @@ class World:
         """Change a domain's file for good: later deliveries start from it."""
         self.deliver(domain, change)
         self.delivered[domain] = change([dict(row) for row in self.delivered[domain]])
+
+    def items(self) -> pl.DataFrame:
+        """Read the published items."""
+        return self.warehouse.read("catalogue.items").sort("item_id")
+
+    def rejected(self) -> pl.DataFrame:
+        """Read the published rejected rows."""
+        return self.warehouse.read("catalogue.rejected_items")
+
+    def champion(self) -> bytes:
+        """Read the pointer to the served model."""
+        return (self.settings.models_dir / "champion.json").read_bytes()
+
+
+class World(SmallCatalogues):
+    """The pipeline that watches the catalogues, driven without a daemon."""
+
+    def __init__(self, folder: Path):
+        super().__init__(folder)
+        self.instance = dg.DagsterInstance.ephemeral()
+        self.defs = build_definitions(self.settings)
+        self.failures: list[str] = []
+        """Why each failed step of the last `settle` (and builds since) failed."""
+        self.requested: list[list[str]] = []
+        """What each tick of the last `settle` asked for."""
+        self._cursor: dg.AssetDaemonCursor | None = None
 
     def build(self, keys: Iterable[str] | None = None) -> set[str]:
         """Build assets by hand in one run, all of them by default; say what was materialised."""
@@ -94,18 +158,6 @@ class World:
             self.requested.append(keys)
             ran |= self.build(keys)
         raise AssertionError(f"still asking after {_MAX_TICKS} ticks: {self.requested}")
-
-    def items(self) -> pl.DataFrame:
-        """Read the published items."""
-        return self.warehouse.read("catalogue.items").sort("item_id")
-
-    def rejected(self) -> pl.DataFrame:
-        """Read the published rejected rows."""
-        return self.warehouse.read("catalogue.rejected_items")
-
-    def champion(self) -> bytes:
-        """Read the pointer to the served model."""
-        return (self.settings.models_dir / "champion.json").read_bytes()
 
 
 def _first_cause(error: object) -> str:

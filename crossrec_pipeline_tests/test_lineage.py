@@ -6,25 +6,19 @@ The tests share one world and are steps of one story, in the order they are writ
 import polars as pl
 import pytest
 
-from crossrec_pipeline_tests.lineage_world import TITLES, Row, World
-
-TITLE = TITLES["movies"]
-TAKEN_IN = {"catalogue/raw_movies", "catalogue/staged_items"}
-PUBLISHED = {"catalogue/items", "catalogue/rejected_items"}
-DOWNSTREAM = {
-    "interactions/events",
-    "sessions/sequences",
-    "models/popularity",
-    "models/markov",
-    "models/gru4rec",
-    "evaluation/ranks",
-    "evaluation/report",
-    "models/champion",
-    "exploration/charts",
-}
-STREET = TAKEN_IN | PUBLISHED | DOWNSTREAM
-NULL_ROW = 17
-
+from crossrec_pipeline_tests.lineage_world import (
+    NULL_ROW,
+    PUBLISHED,
+    STREET,
+    TAKEN_IN,
+    World,
+    a_third_of_the_rows_lost,
+    as_is,
+    blanks_around_titles,
+    every_twentieth_title_missing,
+    one_genre_edited,
+    one_title_missing,
+)
 
 pytestmark = pytest.mark.xdist_group("lineage")
 
@@ -35,30 +29,6 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     world.look()
     assert world.build() == STREET | {"catalogue/raw_books"}, world.failures
     return world
-
-
-def as_is(rows: list[Row]) -> list[Row]:
-    return rows
-
-
-def blanks_around_titles(rows: list[Row]) -> list[Row]:
-    return [{**row, TITLE: f"  {row[TITLE]} "} for row in rows]
-
-
-def one_genre_edited(rows: list[Row]) -> list[Row]:
-    return [{**rows[0], "genre": "Western"}, *rows[1:]]
-
-
-def one_title_missing(rows: list[Row]) -> list[Row]:
-    return [{**row, TITLE: "" if n == NULL_ROW else row[TITLE]} for n, row in enumerate(rows)]
-
-
-def every_twentieth_title_missing(rows: list[Row]) -> list[Row]:
-    return [{**row, TITLE: "" if n % 20 == 0 else row[TITLE]} for n, row in enumerate(rows)]
-
-
-def a_third_of_the_rows_lost(rows: list[Row]) -> list[Row]:
-    return rows[: len(rows) * 2 // 3]
 
 
 def test_after_a_full_build_by_hand_nothing_is_asked_for(world: World):
