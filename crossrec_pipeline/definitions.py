@@ -49,7 +49,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
             models.champion,
             exploration.charts,
         ],
-        asset_checks=checks.CHECKS,
+        asset_checks=checks.all_checks(settings),
         sensors=[
             sources.watch_sensor(settings),
             automation.automation_sensor(),

@@ -1,6 +1,11 @@
-"""Blocking checks: the staged catalogue before it is published, the events before they are used."""
+"""Checks: the staged catalogue before it is published, the events before they are used, and age.
 
+The first two block; that a delivery is late is said and stops nothing.
+"""
+
+import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import dagster as dg
 import polars as pl
@@ -8,6 +13,7 @@ import polars as pl
 from crossrec_pipeline.defs.catalogue import STAGED_ITEMS, raw_path
 from crossrec_pipeline.defs.failures import reports_errors
 from crossrec_pipeline.defs.interactions import EVENTS_KEY
+from crossrec_pipeline.defs.sources import delivered_sources
 from crossrec_pipeline.domains import load_domains
 from crossrec_pipeline.interactions.schema import REJECTED_EVENTS
 from crossrec_pipeline.quality.events import (
@@ -92,4 +98,40 @@ def audit_events(settings: dg.ResourceParam[Settings], warehouse: Warehouse) -> 
     return _result(validate(summary, events_suite(settings.quality)), EVENTS_KEY)
 
 
-CHECKS = [audit_staged_items, audit_events]
+def freshness_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
+    """Make one check for each delivered source: that its last change is recent enough."""
+    return [_freshness_check(key) for key in delivered_sources(settings)]
+
+
+def _freshness_check(source: dg.AssetKey) -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        asset=source,
+        name="freshness",
+        description="The content of the source changed within the days that the settings allow.",
+    )
+    def freshness(
+        context: dg.AssetCheckExecutionContext, settings: dg.ResourceParam[Settings]
+    ) -> dg.AssetCheckResult:
+        bound = settings.quality.fresh_within_days
+        report = context.instance.get_latest_materialization_event(source)
+        if report is None:
+            return dg.AssetCheckResult(
+                passed=False,
+                severity=dg.AssetCheckSeverity.WARN,
+                description="The source has not been looked at yet: is the daemon running?",
+            )
+        age_days = (time.time() - report.timestamp) / 86_400
+        changed = datetime.fromtimestamp(report.timestamp, UTC)
+        return dg.AssetCheckResult(
+            passed=age_days <= bound,
+            severity=dg.AssetCheckSeverity.WARN,
+            description=f"Last changed {age_days:.1f} days ago; {bound:g} are allowed.",
+            metadata={"last change": changed.isoformat(), "age in days": age_days},
+        )
+
+    return freshness
+
+
+def all_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
+    """List the checks for one set of settings."""
+    return [audit_staged_items, audit_events, *freshness_checks(settings)]

@@ -74,9 +74,24 @@ def _events_source(settings: Settings) -> Source:
     )
 
 
+def delivered_sources(settings: Settings) -> list[dg.AssetKey]:
+    """List the sources that somebody delivers: neither the embedded sample nor simulated."""
+    return [
+        source_key(spec.name)
+        for spec in load_domains(settings.domains)
+        if settings.source(spec.name) != "sample"
+    ] + ([] if settings.events in SIMULATED else [EVENTS_SOURCE])
+
+
 def source_specs(settings: Settings) -> list[dg.AssetSpec]:
     """Declare the sources as external assets."""
     window = timedelta(days=settings.quality.fresh_within_days)
+    delivered = delivered_sources(settings)
+
+    def policy(key: dg.AssetKey) -> dg.FreshnessPolicy | None:
+        # The embedded sample never changes: only deliveries can be late.
+        return dg.FreshnessPolicy.time_window(fail_window=window) if key in delivered else None
+
     specs = [
         dg.AssetSpec(
             source_key(spec.name),
@@ -91,10 +106,7 @@ def source_specs(settings: Settings) -> list[dg.AssetSpec]:
                 "location": settings.source(spec.name),
                 "hub data set": spec.hub_id or "none",
             },
-            # The embedded sample never changes: only deliveries can be late.
-            freshness_policy=None
-            if settings.source(spec.name) == "sample"
-            else dg.FreshnessPolicy.time_window(fail_window=window),
+            freshness_policy=policy(source_key(spec.name)),
         )
         for spec in load_domains(settings.domains)
     ]
@@ -106,7 +118,7 @@ def source_specs(settings: Settings) -> list[dg.AssetSpec]:
         kinds={"python" if simulated else "file"},
         description="The interaction log as delivered, or the settings of the simulated one.",
         metadata={"location": settings.events},
-        freshness_policy=None if simulated else dg.FreshnessPolicy.time_window(fail_window=window),
+        freshness_policy=policy(EVENTS_SOURCE),
     )
     return [*specs, events]
 

@@ -11,7 +11,10 @@ from crossrec_pipeline.errors import UnknownItemError
 from crossrec_pipeline.sessions.vocabulary import Vocabulary
 
 _SUGGESTIONS = 3
-_LEAST_LIKENESS = 60
+_SHORTEST_PART = 4
+_LONGEST_WHOLE = 4
+_PART_WEIGHT = 0.9
+_LEAST_LIKENESS = 65
 _LISTED_CANDIDATES = 5
 
 
@@ -72,15 +75,24 @@ class ItemNames:
         return f"{name!r} fits {len(candidates)} items: {listed}{rest}. Give the id of one."
 
     def _unknown(self, name: str) -> str:
-        likeliest = process.extract(
-            _normal(name),
+        # A prefix that the name has makes all items of that type alike: it chooses among them,
+        # and what follows it is compared.
+        prefix, _, rest = name.partition("_")
+        ids = self._vocabulary.item_ids
+        meant = f"{prefix.casefold()}_"
+        has_prefix = any(item_id.casefold().startswith(meant) for item_id in ids)
+        matches = process.extract(
+            _normal(rest if has_prefix else name),
             list(self._candidates),
-            scorer=fuzz.WRatio,
-            limit=_SUGGESTIONS,
+            scorer=_likeness,
+            limit=None,
             score_cutoff=_LEAST_LIKENESS,
         )
         near = dict.fromkeys(
-            index for match, _, _ in likeliest for index in self._candidates[match]
+            index
+            for match, _, _ in matches
+            for index in self._candidates[match]
+            if not has_prefix or ids[index].casefold().startswith(meant)
         )
         if not near:
             return f"{name!r} is not an item this model knows."
@@ -90,6 +102,19 @@ class ItemNames:
     def _describe(self, index: int) -> str:
         item_id, title = self._vocabulary.frame.select("item_id", "title").row(index)
         return item_id if title in item_id.partition("_")[2] else f"{item_id} ({title})"
+
+
+def _likeness(name: str, candidate: str, *, score_cutoff: float | None = None) -> float:
+    """Compare two names, 0 to 100: as a whole, one as a part of the other, or by their words.
+
+    `fuzz.WRatio` also takes a part a fraction as long, and then finds "Up" in "Mummies".
+    """
+    whole = fuzz.ratio(name, candidate)
+    shorter, longer = sorted((len(name), len(candidate)))
+    if shorter < _SHORTEST_PART or shorter * _LONGEST_WHOLE < longer:
+        return whole
+    part = max(fuzz.partial_ratio(name, candidate), fuzz.token_set_ratio(name, candidate))
+    return max(whole, _PART_WEIGHT * part)
 
 
 def _normal(name: str) -> str:

@@ -1,0 +1,152 @@
+"""What a person finds in the Dagster UI, by name; and what loading it costs."""
+
+import subprocess
+import sys
+
+import dagster as dg
+import pytest
+
+from crossrec_pipeline.definitions import build_definitions
+from crossrec_pipeline.settings import load_settings
+
+GROUPS = {
+    "sources": {"sources/movies", "sources/music", "sources/books", "sources/events"},
+    "catalogue": {
+        "catalogue/raw_movies",
+        "catalogue/raw_music",
+        "catalogue/raw_books",
+        "catalogue/staged_items",
+        "catalogue/items",
+        "catalogue/rejected_items",
+    },
+    "interactions": {"interactions/events"},
+    "sessions": {"sessions/sequences"},
+    "models": {"models/popularity", "models/markov", "models/gru4rec", "models/champion"},
+    "evaluation": {"evaluation/ranks", "evaluation/report"},
+    "exploration": {"exploration/charts"},
+}
+STAGED_CHECKS = {
+    "schema",
+    "completeness",
+    "placeholders",
+    "identity",
+    "ranges",
+    "conservation",
+    "rejections",
+    "size",
+    "fill_rates",
+}
+
+
+@pytest.fixture(scope="module")
+def defs() -> dg.Definitions:
+    return build_definitions(load_settings(domains=("movies", "music", "books"), sources={}))
+
+
+@pytest.fixture(scope="module")
+def specs(defs: dg.Definitions) -> dict[str, dg.AssetSpec]:
+    return {spec.key.to_user_string(): spec for spec in defs.resolve_all_asset_specs()}
+
+
+def test_the_assets_and_their_groups(specs: dict[str, dg.AssetSpec]):
+    groups: dict[str, set[str]] = {}
+    for name, spec in specs.items():
+        groups.setdefault(str(spec.group_name), set()).add(name)
+    assert groups == GROUPS
+
+
+def test_every_asset_says_what_it_is_and_whose(specs: dict[str, dg.AssetSpec]):
+    for name, spec in specs.items():
+        assert len(spec.description or "") > 20, name
+        assert spec.owners, name
+        assert spec.kinds, name
+        if spec.group_name != "sources":
+            assert spec.code_version, name
+            assert spec.automation_condition, name
+
+
+def test_who_reads_whom(defs: dg.Definitions):
+    graph = defs.resolve_asset_graph()
+
+    def parents(name: str) -> set[str]:
+        node = graph.get(dg.AssetKey(name.split("/")))
+        return {key.to_user_string() for key in node.parent_keys}
+
+    assert parents("catalogue/raw_movies") == {"sources/movies"}
+    assert parents("catalogue/items") == {"catalogue/staged_items"}
+    assert parents("interactions/events") == {"catalogue/items", "sources/events"}
+    assert parents("sessions/sequences") == {"catalogue/items", "interactions/events"}
+    assert parents("models/gru4rec") == {"sessions/sequences"}
+    assert parents("models/champion") == {"models/gru4rec", "evaluation/report"}
+
+
+def test_checks_are_blocking(defs: dg.Definitions):
+    graph = defs.resolve_asset_graph()
+    names: dict[str, set[str]] = {}
+    for key in graph.asset_check_keys:
+        assert graph.get(key).blocking, key
+        names.setdefault(key.asset_key.to_user_string(), set()).add(key.name)
+    assert names == {"catalogue/staged_items": STAGED_CHECKS, "interactions/events": {"events"}}
+
+
+def test_jobs_schedules_and_sensors(defs: dg.Definitions):
+    repository = defs.get_repository_def()
+    jobs = {job.name for job in repository.get_all_jobs() if not job.name.startswith("__")}
+    assert jobs == {"build_everything", "audit_data"}
+    assert [schedule.name for schedule in repository.schedule_defs] == ["daily_audit"]
+    sensors = {sensor.name: sensor for sensor in repository.sensor_defs}
+    assert set(sensors) == {"watch_sources", "rebuild_what_changed", "log_failed_runs"}
+    running = dg.DefaultSensorStatus.RUNNING
+    assert all(sensor.default_status == running for sensor in sensors.values())
+
+
+def test_whoever_opens_the_warehouse_is_in_its_pool(defs: dg.Definitions):
+    graph = defs.resolve_asset_graph()
+    pools = {
+        key.to_user_string(): graph.get(key).pools or set() for key in graph.executable_asset_keys
+    }
+    for name in (*GROUPS["catalogue"], "interactions/events", "sessions/sequences"):
+        expected = set() if "raw_" in name else {"duckdb_file"}
+        assert pools[name] == expected, name
+    assert pools["models/gru4rec"] == {"training"}
+
+
+def test_a_setting_marks_what_it_shapes_as_changed_and_nothing_else():
+    def code_versions(**overrides: object) -> dict[str, str | None]:
+        defs = build_definitions(load_settings(**overrides))
+        specs = defs.resolve_all_asset_specs()
+        return {spec.key.to_user_string(): spec.code_version for spec in specs}
+
+    before = code_versions()
+    after = code_versions(sessions={"gap_minutes": 20.0})
+    assert {name for name in before if before[name] != after[name]} == {"sessions/sequences"}
+    after = code_versions(training={"epochs": 3})
+    assert {name for name in before if before[name] != after[name]} == {"models/gru4rec"}
+
+
+def test_only_deliveries_can_be_late():
+    late = load_settings(domains=("movies", "books"), sources={"books": "my_books.csv"})
+    defs = build_definitions(late)
+    specs = defs.resolve_all_asset_specs()
+    policies = {spec.key.to_user_string(): spec.freshness_policy for spec in specs}
+    assert policies["sources/books"] is not None
+    assert policies["sources/movies"] is None
+    assert policies["models/gru4rec"] is not None
+    checked = {
+        key.asset_key.to_user_string() for key in defs.resolve_asset_graph().asset_check_keys
+    }
+    assert "sources/books" in checked
+    assert "sources/movies" not in checked
+
+
+def test_loading_imports_neither_torch_nor_great_expectations():
+    code = (
+        "import sys, crossrec_pipeline.definitions as d\n"
+        "from crossrec_pipeline.settings import load_settings\n"
+        "d.build_definitions(load_settings())\n"
+        "print(*sorted({'torch', 'great_expectations', 'datasets', 'altair'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == ""

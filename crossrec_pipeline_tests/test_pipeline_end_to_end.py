@@ -1,0 +1,102 @@
+"""From the embedded sample to a recommendation, in one run of the real graph."""
+
+import dagster as dg
+import polars as pl
+import pytest
+
+from crossrec_pipeline import load_recommender
+from crossrec_pipeline.definitions import build_definitions
+from crossrec_pipeline.defs.sources import report_sources
+from crossrec_pipeline.models.registry import champion_path
+from crossrec_pipeline.resources import Warehouse
+from crossrec_pipeline.settings import Settings, load_settings
+
+pytestmark = pytest.mark.xdist_group("end_to_end")
+
+N_EVENTS = 24_000
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    return load_settings(
+        data_dir=tmp_path_factory.mktemp("street"),
+        simulation={"n_events": N_EVENTS, "n_users": 800, "n_days": 30},
+        training={"epochs": 2, "device": "cpu"},
+    )
+
+
+@pytest.fixture(scope="module")
+def result(settings: Settings) -> dg.ExecuteInProcessResult:
+    instance = dg.DagsterInstance.ephemeral()
+    report_sources(settings, instance)
+    job = build_definitions(settings).resolve_implicit_global_asset_job_def()
+    return job.execute_in_process(instance=instance)
+
+
+def metadata(result: dg.ExecuteInProcessResult, name: str) -> dict[str, object]:
+    events = result.asset_materializations_for_node(name)
+    return {key: value.value for event in events for key, value in event.metadata.items()}
+
+
+def test_every_check_passes(result: dg.ExecuteInProcessResult):
+    evaluations = result.get_asset_check_evaluations()
+    assert len(evaluations) == 10
+    assert [each.check_name for each in evaluations if not each.passed] == []
+
+
+def test_no_row_vanishes(result: dg.ExecuteInProcessResult, settings: Settings):
+    warehouse = Warehouse(path=str(settings.warehouse_path))
+    items, rejected = (
+        warehouse.read("catalogue.items"),
+        warehouse.read("catalogue.rejected_items"),
+    )
+    for domain, item_type in (("movies", "Movie"), ("music", "Music"), ("books", "Book")):
+        raw = pl.read_parquet(settings.raw_dir / f"{domain}.parquet")
+        kept = items.filter(pl.col("item_type") == item_type)
+        dropped = rejected.filter(pl.col("item_type") == item_type)
+        assert raw.height == kept.height + dropped.height
+        # The sample has the defects of the real thing.
+        assert dropped.height > 0
+        assert kept["imputed"].list.len().sum() > 0
+
+
+def test_the_log_has_the_size_asked_for(result: dg.ExecuteInProcessResult):
+    rows = metadata(result, "interactions__events")["dagster/row_count"]
+    assert rows == pytest.approx(N_EVENTS, rel=0.01)
+
+
+def test_what_is_drawn_is_shown_as_metadata(result: dg.ExecuteInProcessResult):
+    for name, plot in (
+        ("models__gru4rec", "loss and validation recall"),
+        ("evaluation__report", "by transition"),
+        ("exploration__charts", "movies: top genres"),
+    ):
+        shown = metadata(result, name)
+        by_name = {key.casefold(): str(value) for key, value in shown.items()}
+        assert by_name[plot].startswith("![")
+
+
+def test_the_figures_are_between_chance_and_the_oracle(
+    result: dg.ExecuteInProcessResult, settings: Settings
+):
+    metrics = pl.read_parquet(settings.evaluation_dir / "metrics.parquet")
+    overall = metrics.filter(
+        (pl.col("metric") == "recall") & (pl.col("k") == 20) & (pl.col("slice") == "overall")
+    )
+    recall = dict(overall.select("model", "value").iter_rows())
+    assert set(recall) == {"chance", "popularity", "markov", "gru4rec", "oracle"}
+    for model in ("popularity", "markov", "gru4rec"):
+        assert 3 * recall["chance"] < recall[model] < recall["oracle"]
+    report = (settings.evaluation_dir / "report.md").read_text()
+    assert all(model in report for model in recall)
+
+
+def test_the_champion_answers_across_domains(result: dg.ExecuteInProcessResult, settings: Settings):
+    path = champion_path(settings.models_dir)
+    recommender = load_recommender(path)
+    watched = [name for name in recommender.vocabulary.item_ids if name.startswith("Movie_")][:3]
+    rows = recommender.recommend_next_items(watched, top_k=50, exclude_seen=True)
+    assert len(rows) == 50
+    assert not {row.item_id for row in rows} & set(watched)
+    assert {row.item_type for row in rows} == {"Movie", "Music", "Book"}
+    assert [row.score for row in rows] == sorted((row.score for row in rows), reverse=True)
