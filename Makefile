@@ -3,12 +3,12 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-export DAGSTER_HOME := $(CURDIR)/dagster_home
+export DAGSTER_HOME ?= $(CURDIR)/dagster_home
 export PYTHONWARNINGS ?= ignore::DeprecationWarning
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help run ui test lint format clean
+.PHONY: help run ui test test-daemon lint format clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -29,10 +29,16 @@ run: $(VENV)/runtime.stamp ## build what is out of date, print the figures and a
 	@$(BIN)/crossrec run
 
 ui: $(VENV)/runtime.stamp ## Dagster's web server and daemon on http://localhost:3000
+	@# Web server and daemon would both set up a fresh home, and get in each other's way.
+	@mkdir -p $(DAGSTER_HOME)
+	@$(BIN)/python -c 'import dagster; dagster.DagsterInstance.get().dispose()'
 	@exec $(BIN)/dagster dev --workspace workspace.yaml --port 3000
 
 test: $(VENV)/dev.stamp ## run the tests (real data too, where CROSSREC_REAL_DATA names it)
-	@$(BIN)/python -m pytest -q -n 2 --dist loadgroup
+	@$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m 'not daemon'
+
+test-daemon: $(VENV)/dev.stamp ## the lineage matrix under a real daemon (minutes)
+	@$(BIN)/python -m pytest -q -m daemon
 
 lint: $(VENV)/dev.stamp ## ruff, pyright and the import contract
 	@$(BIN)/ruff format --check .

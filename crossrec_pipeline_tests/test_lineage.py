@@ -69,6 +69,25 @@ def test_one_missing_title_is_rejected_and_the_rest_goes_on(world: World):
     assert world.items().height == before.height - 1
 
 
+def test_what_fails_is_tried_once_more_and_not_again_before_something_changes(world: World):
+    items = world.items()
+    world.files["movies"].write_text("title,year\nCreed III,2023\n")
+    assert world.settle() == set(), world.requested
+    assert world.requested == [
+        ["catalogue/raw_movies", "catalogue/staged_items"],
+        ["catalogue/raw_movies"],
+    ]
+    assert len(world.failures) == 2
+    assert "required column 'names'" in world.failures[0]
+    assert world.items().equals(items)
+    assert world.settle() == set()
+    assert world.requested == []
+
+    world.deliver("movies", one_title_missing)
+    assert world.settle() >= TAKEN_IN, world.requested
+    assert world.failures == []
+
+
 @pytest.mark.parametrize(
     ("breaking", "genre"),
     [(every_twentieth_title_missing, "Horror"), (a_third_of_the_rows_lost, "Western")],

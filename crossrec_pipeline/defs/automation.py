@@ -15,17 +15,30 @@ def _pending(changed: dg.AutomationCondition) -> dg.AutomationCondition:
 
     A plain edge would be lost if it came while the asset is in progress or a blocking check of a
     parent has failed; `since(newly_requested)` keeps it. `newly_updated` was rejected as the
-    reset: it would also forget a change that arrived while the rebuild was running. A failed run
-    is asked for once more, and not again before something changes.
+    reset: it would also forget a change that arrived while the rebuild was running.
+
+    A failed run is asked for once more, and not again before something changes: what failed twice
+    on the same content will fail a third time.
     """
-    change_pending = (
-        (changed | _Condition.newly_missing() | _Condition.code_version_changed())
-        .since(_Condition.newly_requested() | _Condition.initial_evaluation())
-        .with_label("change_pending")
+    change = changed | _Condition.newly_missing() | _Condition.code_version_changed()
+    # `execution_failed` is false while the second run is going, so its own edge would be seen
+    # again when that fails too.
+    first_failure = (
+        _Condition.execution_failed()
+        .newly_true()
+        .since(change | _Condition.newly_updated() | _Condition.initial_evaluation())
+        .newly_true()
+        .with_label("first_failure")
     )
-    failed_once = _Condition.execution_failed().newly_true().with_label("failed_once")
+    # A quick run may have failed by the tick after its request, where the request still counts.
+    acted_on = _Condition.newly_requested() & ~first_failure
+    pending = (
+        (change | first_failure)
+        .since(acted_on | _Condition.initial_evaluation())
+        .with_label("pending")
+    )
     return (
-        (change_pending | failed_once)
+        pending
         & ~_Condition.any_deps_missing()
         & ~_Condition.any_deps_in_progress()
         & ~_Condition.in_progress()
