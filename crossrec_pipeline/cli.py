@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from crossrec_pipeline.errors import BundleError, CrossrecError
-from crossrec_pipeline.settings import load_settings, project_root
+from crossrec_pipeline.settings import load_settings, project_root, unknown_variables
 
 if TYPE_CHECKING:
     from crossrec_pipeline.serving.recommender import Recommendation
 
 EXAMPLE = ("Movie_Creed III", "Movie_Mummies", "Movie_Supercell")
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C."""
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -89,24 +92,34 @@ def report() -> None:
     typer.echo(headline_table(pl.read_parquet(path)))
 
 
-def _exit_code() -> int:
+def exit_code(arguments: Sequence[str] | None = None) -> int:
+    """Run one command, those of the process by default, and say how it ended.
+
+    Errors meant for people are printed without a traceback.
+    """
+    for warning in unknown_variables(os.environ):
+        sys.stderr.write(f"crossrec: warning: {warning}\n")
     try:
-        app(standalone_mode=True)
+        app(arguments, standalone_mode=True)
     except CrossrecError as error:
         sys.stderr.write(f"crossrec: {error}\n")
         return 2
-    except KeyboardInterrupt:
-        sys.stderr.write("\nInterrupted. Finished assets are kept; run again to go on.\n")
-        return 130
+    except OSError as error:
+        sys.stderr.write(f"crossrec: {error}. Check the disk and the permissions, and run again.\n")
+        return 1
     except SystemExit as leaving:
+        # This is also how typer passes Ctrl-C on.
+        if leaving.code == INTERRUPTED:
+            sys.stderr.write("\nInterrupted. Finished assets are kept; run again to go on.\n")
         return leaving.code if isinstance(leaving.code, int) else 1
     return 0
 
 
 def main() -> None:
-    """Run the command line; errors meant for people are printed without a traceback."""
-    warnings.filterwarnings("ignore", module="dagster")
-    code = _exit_code()
+    """Run the command line, and leave the process with its exit code."""
+    # Dagster says of its own newer parts that they may change; the versions used here are pinned.
+    warnings.filterwarnings("ignore", message=".*is currently in (beta|preview)")
+    code = exit_code()
     sys.stdout.flush()
     sys.stderr.flush()
     # DuckDB's binding reports its own objects as leaked when the interpreter is taken down in

@@ -71,11 +71,13 @@ def _with_policy(spec: dg.AssetSpec, settings: Settings) -> dg.AssetSpec:
 
     Changing a setting then marks exactly what depends on it as changed, like changing its code.
     """
+    domains = {spec.name: spec.digest for spec in load_domains(settings.domains)}
     shaping = {
         interactions.EVENTS_KEY: [settings.event_columns],
         sessions.SEQUENCES_KEY: [settings.sessions, settings.split],
         models.model_key(models.MAIN_MODEL): [settings.training],
-        catalogue.STAGED_ITEMS: [list(settings.domains)],
+        catalogue.STAGED_ITEMS: [domains],
+        **{catalogue.raw_key(name): [digest] for name, digest in domains.items()},
     }.get(spec.key)
     if shaping is not None:
         digest = json_digest([str(section) for section in shaping])

@@ -8,7 +8,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
+import polars as pl
+
 from crossrec_pipeline import parsers
+from crossrec_pipeline.digests import json_digest
 from crossrec_pipeline.errors import SettingsError
 from crossrec_pipeline.parsers import Parser
 
@@ -132,6 +135,19 @@ class DomainSpec:
     def by_item_column(self) -> dict[str, SourceColumn]:
         """The source column that fills each column of `catalogue.items`."""
         return {column.becomes: column for column in self.columns if column.becomes}
+
+    @cached_property
+    def digest(self) -> str:
+        """Version of the declaration; parsers count by the polars expressions they make."""
+        columns = [
+            (
+                *(column.name, str(column.parse(pl.col(column.name))), column.required),
+                *(column.aliases, column.becomes, repr(column.missing), column.row_number),
+            )
+            for column in self.columns
+        ]
+        keys = (self.natural_key, self.id_column, self.hub_id, self.hub_revision)
+        return json_digest([self.name, self.item_type, columns, keys])
 
     def column(self, name: str) -> SourceColumn:
         """Return a source column by name."""
@@ -286,7 +302,10 @@ def load_domains(names: Iterable[str]) -> tuple[DomainSpec, ...]:
             try:
                 spec = getattr(importlib.import_module(module_name), attribute, None)
             except ImportError as error:
-                raise SettingsError(f"CROSSREC_DOMAINS: cannot import {name!r}: {error}") from error
+                raise SettingsError(
+                    f"CROSSREC_DOMAINS: cannot import {name!r}: {error}. The folder that holds "
+                    f"{module_name.partition('.')[0]!r} must be on PYTHONPATH."
+                ) from error
         if not isinstance(spec, DomainSpec):
             raise SettingsError(
                 f"CROSSREC_DOMAINS: {name!r} is no domain. Use one of {sorted(BUILT_IN)} or "

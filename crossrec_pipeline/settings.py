@@ -1,14 +1,17 @@
 """The one home of every path, default and option: defaults < environment (``CROSSREC_*``)."""
 
+import difflib
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from crossrec_pipeline.errors import SettingsError
 
+_PREFIX = "CROSSREC_"
 _PACKAGE_PARENT = Path(__file__).resolve().parents[1]
 
 
@@ -74,7 +77,7 @@ class Settings(BaseSettings):
     """All settings. ``CROSSREC_SESSIONS__GAP_MINUTES=20`` sets ``sessions.gap_minutes``."""
 
     model_config = SettingsConfigDict(
-        env_prefix="CROSSREC_", env_nested_delimiter="__", extra="ignore", frozen=True
+        env_prefix=_PREFIX, env_nested_delimiter="__", extra="ignore", frozen=True
     )
 
     data_dir: Path = Field(default_factory=lambda: project_root() / "data")
@@ -129,6 +132,11 @@ class Settings(BaseSettings):
         return self.data_dir / "interactions" / "events"
 
     @cached_property
+    def log_verdict_path(self) -> Path:
+        """Whether the accepted events have passed their checks."""
+        return self.data_dir / "interactions" / "verdict.json"
+
+    @cached_property
     def rejected_events_path(self) -> Path:
         """Refused events with their reasons."""
         return self.data_dir / "interactions" / "rejected_events.parquet"
@@ -149,6 +157,44 @@ class Settings(BaseSettings):
         return self.data_dir / "evaluation"
 
 
+NOT_SETTINGS = frozenset({"CROSSREC_REAL_DATA"})
+"""Variables of ours that are no settings: this one tells the tests where real catalogues lie."""
+
+
+def unknown_variables(environment: Iterable[str]) -> list[str]:
+    """Say of each ``CROSSREC_*`` name that no setting has it, with the nearest one that is.
+
+    They cannot be refused, since other programs may share the prefix; most likely they are
+    misspelt.
+    """
+    names = _names(Settings)
+    mappings = tuple(
+        f"{name.upper()}__"
+        for name, field in Settings.model_fields.items()
+        if get_origin(field.annotation) is dict
+    )
+    lines = []
+    for variable in sorted(environment):
+        if variable in NOT_SETTINGS or not variable.upper().startswith(_PREFIX):
+            continue
+        name = variable.upper().removeprefix(_PREFIX)
+        if name not in names and not name.startswith(mappings):
+            near = difflib.get_close_matches(name, names, n=1)
+            meant = f" Did you mean {_PREFIX}{near[0]}?" if near else ""
+            lines.append(f"{variable} is no setting.{meant}")
+    return lines
+
+
+def _names(section: type[BaseModel]) -> list[str]:
+    """List what can be set, sections as a whole and each field of theirs, without the prefix."""
+    names = []
+    for name, field in section.model_fields.items():
+        names.append(name.upper())
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            names += [f"{name.upper()}__{below}" for below in _names(field.annotation)]
+    return names
+
+
 def load_settings(**overrides: object) -> Settings:
     """Read the settings; explicit `overrides` win over the environment.
 
@@ -162,7 +208,7 @@ def load_settings(**overrides: object) -> Settings:
     except ValidationError as error:
         lines = []
         for problem in error.errors():
-            name = "CROSSREC_" + "__".join(str(part).upper() for part in problem["loc"])
+            name = _PREFIX + "__".join(str(part).upper() for part in problem["loc"])
             lines.append(f"{name}={problem['input']!r}: {problem['msg']}")
         raise SettingsError("\n".join(lines)) from None
     except ValueError as error:  # a nested value that is not valid JSON

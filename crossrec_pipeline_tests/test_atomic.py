@@ -5,7 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from crossrec_pipeline.atomic import atomic_directory, atomic_file, remove_leftovers
+from crossrec_pipeline.atomic import (
+    atomic_directory,
+    atomic_file,
+    remove_directory,
+    remove_leftovers,
+    scratch_directory,
+)
 
 
 def gone_process_id() -> int:
@@ -87,13 +93,23 @@ def test_leftovers_of_gone_processes_are_deleted(tmp_path: Path) -> None:
 
 
 def test_output_of_living_processes_and_other_files_stay(tmp_path: Path) -> None:
-    living = tmp_path / f".file.partial-{os.getpid()}-00"
+    living = tmp_path / f".file.partial-{os.getppid()}-00"
+    replacing = tmp_path / f".directory.replaced-{os.getppid()}-00"
     other = tmp_path / ".hidden"
     visible = tmp_path / "a.partial-1"
-    for path in (living, other, visible):
+    for path in (living, replacing, other, visible):
         path.touch()
     assert remove_leftovers(tmp_path) == []
-    assert len(list(tmp_path.iterdir())) == 3
+    assert len(list(tmp_path.iterdir())) == 4
+
+
+def test_output_of_a_killed_process_with_this_ones_id_is_deleted(tmp_path: Path) -> None:
+    leftover = tmp_path / f".file.partial-{os.getpid()}-00"
+    leftover.touch()
+    with atomic_file(tmp_path / "file") as partial:
+        partial.touch()
+        assert remove_leftovers(tmp_path) == []
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 def test_directory_that_is_not_there_has_no_leftovers(tmp_path: Path) -> None:
@@ -116,3 +132,99 @@ def test_killed_writer_leaves_the_old_directory_and_the_next_one_cleans_up(tmp_p
         (partial / "newer").touch()
     assert [path.name for path in target.iterdir()] == ["newer"]
     assert list(tmp_path.iterdir()) == [target]
+
+
+def test_old_directory_is_back_when_the_new_one_cannot_take_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "directory"
+    target.mkdir()
+    (target / "old").touch()
+    rename = Path.rename
+
+    def refuse_the_new_one(path: Path, name: Path) -> Path:
+        if ".partial-" in path.name and name == target:
+            raise OSError("no such luck")
+        return rename(path, name)
+
+    def replace() -> None:
+        with atomic_directory(target) as partial:
+            (partial / "new").touch()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", refuse_the_new_one)
+        with pytest.raises(OSError, match="no such luck"):
+            replace()
+    assert [path.name for path in target.iterdir()] == ["old"]
+    assert list(tmp_path.iterdir()) == [target]
+
+
+KILLED_BETWEEN_THE_RENAMES = """
+import os, signal, sys
+from pathlib import Path
+from crossrec_pipeline.atomic import atomic_directory
+rename = Path.rename
+def killed(path, target):
+    if ".partial-" in path.name:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return rename(path, target)
+Path.rename = killed
+with atomic_directory(Path(sys.argv[1])) as partial:
+    (partial / "new").touch()
+"""
+
+
+def test_writer_killed_between_the_renames_does_not_cost_the_only_copy(tmp_path: Path) -> None:
+    target = tmp_path / "directory"
+    target.mkdir()
+    (target / "old").touch()
+    killed = [sys.executable, "-c", KILLED_BETWEEN_THE_RENAMES, str(target)]
+    subprocess.run(killed, check=False)
+    assert not target.exists()
+
+    def fail() -> None:
+        with atomic_directory(target):
+            raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        fail()
+    assert [path.name for path in target.iterdir()] == ["old"]
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_directory_moved_aside_is_deleted_when_its_successor_is_there(tmp_path: Path) -> None:
+    target = tmp_path / "directory"
+    target.mkdir()
+    (target / "new").touch()
+    old = tmp_path / f".directory.replaced-{gone_process_id()}-00"
+    old.mkdir()
+    (old / "old").touch()
+    assert remove_leftovers(tmp_path) == [old]
+    assert [path.name for path in target.iterdir()] == ["new"]
+
+
+def test_scratch_directory_is_deleted_unless_it_was_moved(tmp_path: Path) -> None:
+    with scratch_directory(tmp_path / "new", "weights") as scratch:
+        (scratch / "kept").touch()
+        (scratch / "not kept").touch()
+        (scratch / "kept").rename(tmp_path / "kept")
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["kept", "new"]
+
+
+def test_directory_whose_deletion_is_broken_off_is_gone_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "directory"
+    target.mkdir()
+    (target / "file").touch()
+
+    def interrupted(_: Path) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("shutil.rmtree", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            remove_directory(target)
+    assert not target.exists()
+    assert len(remove_leftovers(tmp_path)) == 1
+    assert list(tmp_path.iterdir()) == []

@@ -2,11 +2,13 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import dagster as dg
 import pytest
 
 from crossrec_pipeline.definitions import build_definitions
+from crossrec_pipeline.domains import BUILT_IN, MOVIES, Fill
 from crossrec_pipeline.settings import load_settings
 
 GROUPS = {
@@ -122,6 +124,27 @@ def test_a_setting_marks_what_it_shapes_as_changed_and_nothing_else():
     assert {name for name in before if before[name] != after[name]} == {"sessions/sequences"}
     after = code_versions(training={"epochs": 3})
     assert {name for name in before if before[name] != after[name]} == {"models/gru4rec"}
+
+
+def test_a_changed_declaration_of_a_domain_marks_its_tables_as_changed(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    def code_versions() -> dict[str, str | None]:
+        defs = build_definitions(load_settings(domains=("movies", "books")))
+        return {s.key.to_user_string(): s.code_version for s in defs.resolve_all_asset_specs()}
+
+    before = code_versions()
+    assert code_versions() == before
+    columns = tuple(
+        replace(column, missing=Fill(("Other",))) if column.becomes == "genres" else column
+        for column in MOVIES.columns
+    )
+    monkeypatch.setitem(BUILT_IN, "movies", replace(MOVIES, columns=columns))
+    after = code_versions()
+    assert {name for name in before if before[name] != after[name]} == {
+        "catalogue/raw_movies",
+        "catalogue/staged_items",
+    }
 
 
 def test_only_deliveries_can_be_late():

@@ -6,6 +6,7 @@ The tests share one world and are steps of one story, in the order they are writ
 import polars as pl
 import pytest
 
+from crossrec_pipeline.interactions.verdict import LogVerdict
 from crossrec_pipeline_tests.lineage_world import (
     NULL_ROW,
     PUBLISHED,
@@ -118,3 +119,11 @@ def test_a_refused_delivery_changes_nothing_published_until_it_is_repaired(
     assert world.failures == []
     assert [genre] in world.items()["genres"].to_list()
     assert world.settle() == set(), world.requested
+
+
+def test_a_refused_log_is_not_trained_on_even_by_hand(world: World):
+    # The verdict is what the check wrote: here, that of a log it refused.
+    LogVerdict(world.settings.log_verdict_path).record(passed=False)
+    world.failures = []
+    assert world.build(["sessions/sequences"]) == set()
+    assert "has not passed its checks" in world.failures[-1]

@@ -5,7 +5,7 @@ import pytest
 from pydantic import ValidationError
 
 from crossrec_pipeline.errors import SettingsError
-from crossrec_pipeline.settings import load_settings, project_root
+from crossrec_pipeline.settings import load_settings, project_root, unknown_variables
 
 
 @pytest.fixture(autouse=True)
@@ -108,3 +108,38 @@ def test_settings_cannot_be_changed() -> None:
     settings = load_settings()
     with pytest.raises(ValidationError, match="frozen"):
         settings.poll_seconds = 1  # pyright: ignore[reportAttributeAccessIssue]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "CROSSREC_DATA_DIR",
+        "crossrec_data_dir",
+        "CROSSREC_SESSIONS",
+        "CROSSREC_SESSIONS__GAP_MINUTES",
+        "CROSSREC_SOURCES__GAMES",
+        "CROSSREC_EVENT_COLUMNS__ITEM_ID",
+        "CROSSREC_REAL_DATA",
+        "HOME",
+    ],
+)
+def test_variable_of_a_setting_or_of_others_is_known(name: str) -> None:
+    assert unknown_variables([name]) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("CROSSREC_DATADIR", "CROSSREC_DATA_DIR"),
+        ("CROSSREC_SESSION__GAP_MINUTES", "CROSSREC_SESSIONS__GAP_MINUTES"),
+        ("CROSSREC_SESSIONS__GAP", "CROSSREC_SESSIONS__GAP_MINUTES"),
+        ("CROSSREC_GAP_MINUTES", "CROSSREC_SESSIONS__GAP_MINUTES"),
+        ("CROSSREC_POLL_SECONDS__X", "CROSSREC_POLL_SECONDS"),
+    ],
+)
+def test_variable_of_no_setting_is_named_with_the_nearest(name: str, meant: str) -> None:
+    assert unknown_variables([name]) == [f"{name} is no setting. Did you mean {meant}?"]
+
+
+def test_variable_like_no_setting_is_named_alone() -> None:
+    assert unknown_variables(["CROSSREC_XYZZY"]) == ["CROSSREC_XYZZY is no setting."]

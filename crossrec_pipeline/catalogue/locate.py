@@ -24,8 +24,8 @@ def find_files(location: str, domain: str) -> tuple[Path, ...]:
         )
     if not glob.has_magic(location):
         raise SourceError(
-            f"{domain}: there is no file {location} (looked in {Path.cwd()}). Correct the path, "
-            "or use the location 'sample' or 'hub'."
+            f"{domain}: there is no file {location} (looked in {Path.cwd()}). Correct "
+            f"CROSSREC_SOURCES__{domain.upper()}: a path, a glob, 'sample' or 'hub'."
         )
     files = tuple(Path(name) for name in sorted(glob.glob(str(path), recursive=True)))  # noqa: PTH207
     files = tuple(file for file in files if file.is_file())

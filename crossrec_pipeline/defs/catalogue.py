@@ -55,7 +55,6 @@ def raw_asset(spec: DomainSpec) -> dg.AssetsDefinition:
         owners=["team:data"],
         code_version="1",
         automation_condition=with_upstream(),
-        retry_policy=dg.RetryPolicy(max_retries=2, delay=2, backoff=dg.Backoff.EXPONENTIAL),
         description=(
             f"The {spec.name} catalogue as delivered: every declared column as text, with the row "
             "it stood in. Nothing is dropped or changed here."
@@ -110,7 +109,7 @@ def staged_asset(domains: tuple[DomainSpec, ...]) -> dg.AssetsDefinition:
                 "staging.item_ids": unified.item_ids,
                 "staging.build": pl.DataFrame({"version": [version]}),
             },
-            enums={"item_type": [spec.item_type for spec in domains]},
+            enums={"item_type": _item_types(domains, unified.item_ids)},
         )
         return dg.MaterializeResult(
             metadata={
@@ -141,6 +140,12 @@ def staged_asset(domains: tuple[DomainSpec, ...]) -> dg.AssetsDefinition:
         )
 
     return staged_items
+
+
+def _item_types(domains: tuple[DomainSpec, ...], item_ids: pl.DataFrame) -> list[str]:
+    """List the item types: the ledger also remembers those of domains since taken out."""
+    remembered = item_ids["item_type"].unique().sort().to_list()
+    return list(dict.fromkeys([*(spec.item_type for spec in domains), *remembered]))
 
 
 def _unified_counts(items: pl.DataFrame, rejected: pl.DataFrame) -> dict[str, dg.MetadataValue]:
@@ -212,14 +217,15 @@ def publish_catalogue(settings: dg.ResourceParam[Settings], warehouse: Warehouse
     built_at = datetime.now(UTC)
     new_rows = build_history(domains, items, rejected, raw, built_at, version)
     known = not history.is_empty() and history.sort("built_at")["version"][-1] == version
+    item_ids = warehouse.read("staging.item_ids")
     warehouse.replace_tables(
         {
             "catalogue.items": items,
             "catalogue.rejected_items": rejected,
-            "catalogue.item_ids": warehouse.read("staging.item_ids"),
+            "catalogue.item_ids": item_ids,
         },
         appended={} if known else {"quality.build_history": new_rows},
-        enums={"item_type": [spec.item_type for spec in domains]},
+        enums={"item_type": _item_types(domains, item_ids)},
     )
     yield dg.MaterializeResult(
         asset_key=ITEMS_KEY,

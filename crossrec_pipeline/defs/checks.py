@@ -16,6 +16,7 @@ from crossrec_pipeline.defs.interactions import EVENTS_KEY
 from crossrec_pipeline.defs.sources import delivered_sources
 from crossrec_pipeline.domains import load_domains
 from crossrec_pipeline.interactions.schema import REJECTED_EVENTS
+from crossrec_pipeline.interactions.verdict import LogVerdict
 from crossrec_pipeline.quality.events import (
     EVENTS_DESCRIPTION,
     EVENTS_SUITE,
@@ -88,14 +89,16 @@ def audit_staged_items(
 )
 @reports_errors
 def audit_events(settings: dg.ResourceParam[Settings], warehouse: Warehouse) -> dg.AssetCheckResult:
-    """Validate a one-row summary of the log, so that its size does not matter."""
+    """Validate a one-row summary of the log and write the verdict down for the sessions."""
     rejected = settings.rejected_events_path
     summary = summarise_events(
         pl.scan_parquet(settings.events_dir / "**/*.parquet"),
         pl.scan_parquet(rejected) if rejected.exists() else pl.LazyFrame(schema=REJECTED_EVENTS),
         warehouse.read("catalogue.items")["item_id"],
     )
-    return _result(validate(summary, events_suite(settings.quality)), EVENTS_KEY)
+    result = validate(summary, events_suite(settings.quality))
+    LogVerdict(settings.log_verdict_path).record(passed=result.success)
+    return _result(result, EVENTS_KEY)
 
 
 def freshness_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:

@@ -1,6 +1,7 @@
 """Ranks of every test event under every model, the metrics made of them, and the report."""
 
 import json
+import shlex
 from pathlib import Path
 
 import dagster as dg
@@ -192,6 +193,36 @@ def _context(settings: Settings, dataset: SessionDataset) -> ReportContext:
             "sessions/sequences": dataset.digest,
             **{f"models/{kind}": bundle.data_version for kind, bundle in bundles.items()},
         },
-        command="crossrec run",
+        command=_command(settings),
+        notes=_notes(settings),
         history=bundles[MAIN_MODEL].manifest["training"]["history"],
     )
+
+
+def _command(settings: Settings) -> str:
+    """Say how to get the figures again: the settings that are not the defaults, and the command."""
+    usual = Settings.model_construct()
+    sections = ("simulation", "sessions", "split", "training")
+    given = [
+        f"CROSSREC_{section.upper()}__{name.upper()}={value}"
+        for section in sections
+        for name, value in getattr(settings, section)
+        if value != getattr(getattr(usual, section), name)
+    ]
+    if settings.events != usual.events:
+        given.insert(0, f"CROSSREC_EVENTS={shlex.quote(settings.events)}")
+    return " ".join([*given, "crossrec run"])
+
+
+def _notes(settings: Settings) -> list[str]:
+    sessions = settings.sessions
+    notes = [
+        f"A session ends after {sessions.gap_minutes:g} minutes without an event, unless the log "
+        f"names its sessions; an item needs {sessions.min_support} events in train to be ranked."
+    ]
+    if settings.events == "uniform":
+        notes.append(
+            "Items were put into random sessions: there is nothing to learn, and a model that is "
+            "further from chance than noise allows is measured wrongly."
+        )
+    return notes

@@ -16,6 +16,7 @@ from crossrec_pipeline.interactions.load import load_log
 from crossrec_pipeline.interactions.log import LogSummary
 from crossrec_pipeline.interactions.schema import EVENT_DESCRIPTIONS, EVENTS
 from crossrec_pipeline.interactions.simulate import simulate_log, simulate_uniform_log
+from crossrec_pipeline.interactions.verdict import LogVerdict
 from crossrec_pipeline.interactions.world import build_world
 from crossrec_pipeline.resources import DUCKDB_POOL, Warehouse
 from crossrec_pipeline.settings import Settings
@@ -44,7 +45,10 @@ def events(
 ) -> dg.MaterializeResult:
     """Write the log that the settings name."""
     items = warehouse.read("catalogue.items")
+    verdict = LogVerdict(settings.log_verdict_path)
+    verdict.withdraw()
     summary = _write_log(settings, items, context)
+    verdict.expect(summary.data_digest)
     first_day = min(settings.events_dir.glob("date=*/*.parquet"))
     return dg.MaterializeResult(
         metadata={

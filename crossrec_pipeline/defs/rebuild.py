@@ -1,27 +1,43 @@
 """From settings and an instance: what is out of date is built, layer by layer, in this process."""
 
+import errno
 import fcntl
+import functools
 import logging
 import os
+import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import dagster as dg
 
+from crossrec_pipeline.atomic import remove_leftovers
 from crossrec_pipeline.definitions import build_definitions
-from crossrec_pipeline.defs.sources import known_version, report_sources
+from crossrec_pipeline.defs.models import CHAMPION_KEY, MODEL_KINDS, model_key
+from crossrec_pipeline.defs.sessions import SEQUENCES_KEY
+from crossrec_pipeline.defs.sources import report_sources
 from crossrec_pipeline.domains import load_domains
-from crossrec_pipeline.errors import CrossrecError, SettingsError
+from crossrec_pipeline.errors import BundleError, CrossrecError, SessionsError, SettingsError
+from crossrec_pipeline.models.registry import champion_path, latest_bundle, verify_bundle
+from crossrec_pipeline.sessions.store import SessionDataset
 from crossrec_pipeline.settings import Settings
 
 _PROCESS_TAG = "crossrec/process"
+_VERSION = "dagster/data_version"
 _MAX_WAVES = 20
+_INTERRUPTS = (dg.DagsterExecutionInterruptedError.__name__, KeyboardInterrupt.__name__)
+_REFUSED = "DagsterAssetCheckFailedError"
+_SEE_CHECK = "the check failed on what is listed above, so nothing that depends on it was built."
+_OUR_ERROR = re.compile(r"^crossrec_pipeline\.errors\.\w+: ")
+_DISK_FULL = os.strerror(errno.ENOSPC)
+_MAKE_ROOM = "The disk is full; what was published before is as it was. Make room and run again."
 
 
 @contextmanager
-def _only_run(settings: Settings) -> Iterator[None]:
+def only_run(settings: Settings) -> Iterator[None]:
     """Hold the data directory, so that two runs at once do not tread on each other."""
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     path = settings.data_dir / ".run.lock"
@@ -72,26 +88,63 @@ def _outputs(settings: Settings) -> dict[str, Path]:
     }
 
 
+def _clear_up(settings: Settings) -> None:
+    """Delete what killed runs left half-written, and put back what they were replacing."""
+    outputs = _outputs(settings).values()
+    for folder in {*outputs, *(output.parent for output in outputs)}:
+        remove_leftovers(folder)
+
+
+def _is_whole(key: dg.AssetKey, settings: Settings, version: str | None) -> bool:
+    """Say whether the files that other assets and the recommender open are what was written.
+
+    A copy that went wrong or a disk that lost a block would otherwise be met by every later run.
+    The champion may be another bundle than the newest: a person may have promoted it.
+    """
+    models = settings.models_dir
+    try:
+        if key == SEQUENCES_KEY:
+            SessionDataset.open(settings.sessions_dir)
+        for kind in MODEL_KINDS:
+            if key == model_key(kind):
+                bundle = latest_bundle(models, kind)
+                return bundle is not None and verify_bundle(bundle.path).data_version == version
+        if key == CHAMPION_KEY:
+            served = champion_path(models)
+            if served is None:
+                return False
+            verify_bundle(served)
+    except (BundleError, SessionsError):
+        return False
+    return True
+
+
 def out_of_date(
     defs: dg.Definitions, instance: dg.DagsterInstance, settings: Settings
 ) -> list[dg.AssetKey]:
-    """List the assets that were never built, or from other content or code than there is now."""
+    """List the assets that were never built, were damaged, or have other inputs or code by now."""
     graph = defs.resolve_asset_graph()
     outputs = _outputs(settings)
-    dirty = []
-    for key in graph.executable_asset_keys:
+
+    @functools.cache
+    def tags(key: dg.AssetKey) -> Mapping[str, str]:
         event = instance.get_latest_materialization_event(key)
         materialization = event.asset_materialization if event else None
-        tags = (materialization.tags or {}) if materialization else {}
+        return (materialization.tags if materialization else None) or {}
+
+    dirty = []
+    for key in graph.executable_asset_keys:
         output = outputs.get(key.to_user_string())
         node = graph.get(key)
+        version = tags(key).get(_VERSION)
         moved = any(
-            tags.get(f"dagster/input_data_version/{parent.to_user_string()}")
-            != known_version(instance, parent)
+            tags(key).get(f"dagster/input_data_version/{parent.to_user_string()}")
+            != tags(parent).get(_VERSION)
             for parent in node.parent_keys
         )
         gone = output is not None and not output.exists()
-        if gone or moved or tags.get("dagster/code_version") != node.code_version:
+        recoded = tags(key).get("dagster/code_version") != node.code_version
+        if gone or moved or recoded or not _is_whole(key, settings, version):
             dirty.append(key)
     return dirty
 
@@ -153,9 +206,12 @@ def rebuild(settings: Settings) -> int:
     CrossrecError
         If a source cannot be read, a check refuses the data, or an asset fails; what was
         published before stays as it was.
+    KeyboardInterrupt
+        If a person stopped it.
     """
-    with _only_run(settings), dg.DagsterInstance.get() as instance:
+    with only_run(settings), dg.DagsterInstance.get() as instance:
         _bury_killed_runs(instance)
+        _clear_up(settings)
         report_sources(settings, instance)
         defs = dg.Definitions.merge(
             build_definitions(settings), dg.Definitions(loggers={"console": NARRATOR})
@@ -175,7 +231,7 @@ def rebuild(settings: Settings) -> int:
                 tags={_PROCESS_TAG: str(os.getpid())},
             )
             if not result.success:
-                raise CrossrecError(_why(result))
+                raise CrossrecError(_why(_failed_steps(result)))
             built += len(wave)
         raise CrossrecError(
             "Some assets are out of date again as soon as they are built: "
@@ -183,15 +239,46 @@ def rebuild(settings: Settings) -> int:
         )
 
 
-def _why(result: dg.ExecuteInProcessResult) -> str:
-    lines = []
+@dataclass(frozen=True)
+class _FailedStep:
+    """A step that failed, and the first cause: the one that a person can act on."""
+
+    name: str
+    error_class: str
+    message: str
+
+    def in_words(self) -> str:
+        if self.error_class == _REFUSED:
+            *_, checks = self.message.partition("\n")
+            return f"{' '.join(checks.split())}: {_SEE_CHECK}"
+        text = f"{self.name.replace('__', '/')}: {_OUR_ERROR.sub('', self.message)}"
+        return f"{text}\n{_MAKE_ROOM}" if _DISK_FULL in text else text
+
+
+def _failed_steps(result: dg.ExecuteInProcessResult) -> list[_FailedStep]:
+    steps = []
     for event in result.all_events:
         if event.event_type == dg.DagsterEventType.STEP_FAILURE:
             error = event.step_failure_data.error
             while error is not None and error.cause is not None:
                 error = error.cause
-            text = str(error.message).strip() if error else "failed"
-            lines.append(f"{event.step_key}: {text}")
+            name, message = event.step_key or "", str(error.message).strip() if error else "failed"
+            steps.append(_FailedStep(name, (error and error.cls_name) or "", message))
+    return steps
+
+
+def _why(failed: list[_FailedStep]) -> str:
+    """Put the reasons of a failed run into words.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        If the reason is Ctrl-C: Dagster takes the signal, and reports a failed step.
+    """
+    for step in failed:
+        if step.error_class in _INTERRUPTS:
+            raise KeyboardInterrupt
+    lines = [step.in_words() for step in failed]
     return "\n".join(lines) or "The run failed; the Dagster UI shows where."
 
 
@@ -201,11 +288,12 @@ def require_home() -> Path:
     Raises
     ------
     SettingsError
-        If it is not.
+        If it is not, or is no absolute path.
     """
     home = os.environ.get("DAGSTER_HOME")
-    if not home:
+    if not home or not Path(home).is_absolute():
         raise SettingsError(
-            "DAGSTER_HOME is not set. Use `make run`, or set it to the absolute path of a folder."
+            f"DAGSTER_HOME is {home or 'not set'}. Use `make run`, or set it to the absolute path "
+            "of a folder."
         )
     return Path(home)

@@ -11,6 +11,7 @@ from crossrec_pipeline.defs.catalogue import ITEMS_KEY
 from crossrec_pipeline.defs.failures import reports_errors
 from crossrec_pipeline.defs.interactions import EVENTS_KEY
 from crossrec_pipeline.defs.metadata import counts_table, lineage
+from crossrec_pipeline.interactions.verdict import LogVerdict
 from crossrec_pipeline.resources import DUCKDB_POOL, Warehouse
 from crossrec_pipeline.sessions.dataset import build_session_dataset
 from crossrec_pipeline.settings import Settings
@@ -43,6 +44,7 @@ def sequences(settings: dg.ResourceParam[Settings], warehouse: Warehouse) -> dg.
     from crossrec_pipeline.exploration.page import preview_session_charts
     from crossrec_pipeline.rendering import png_markdown
 
+    LogVerdict(settings.log_verdict_path).require()
     dataset, statistics = build_session_dataset(
         settings.events_dir, warehouse.read("catalogue.items"), settings.sessions, settings.split
     )

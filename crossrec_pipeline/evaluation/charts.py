@@ -1,14 +1,10 @@
-"""Sliced metrics or a training history go in, Altair charts, SVG and PNG come out, all offline."""
+"""Sliced metrics or a training history go in, Altair charts come out; `rendering` draws them."""
 
-import base64
-import struct
-import zlib
 from collections.abc import Mapping, Sequence
-from typing import Any
+from itertools import cycle
 
 import altair as alt
 import polars as pl
-import vl_convert
 
 from crossrec_pipeline.evaluation.slices import (
     CHANCE,
@@ -17,25 +13,16 @@ from crossrec_pipeline.evaluation.slices import (
     ORACLE,
     model_order,
 )
+from crossrec_pipeline.models.registry import KINDS
+from crossrec_pipeline.rendering import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILION
 
 Chart = alt.Chart | alt.LayerChart | alt.FacetChart | alt.VConcatChart
 
-# Okabe and Ito's colours, which stay apart for colour-blind readers; yellow is left out, since it
-# fades on white. Marks also carry names or shapes: no chart is read by colour alone.
-_GREY = "#8a8a8a"
-_COLOURS = {
-    CHANCE: _GREY,
-    "popularity": "#e69f00",
-    "markov": "#56b4e9",
-    "neighbours": "#cc79a7",
-    "gru4rec": "#0072b2",
-    ORACLE: "#009e73",
-}
-_LINE = _COLOURS["gru4rec"]
-_FURTHER_COLOURS = ("#d55e00", "#9a6324", "#6a3d9a", "#666633")
+# Marks also carry names or shapes: no chart is read by colour alone.
+_MODEL_COLOURS = (ORANGE, SKY, BLUE, VERMILION, PURPLE, "#9a6324", "#666633")
+"""Of the models between chance and the oracle. A kind of the registry has the same one in every
+chart, whatever it is compared with."""
 _WIDTH = 360
-_PNG_SCALE = 1.5
-_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
 def recall_by_model(metrics: pl.DataFrame, k: int = HEADLINE_CUTOFF) -> Chart:
@@ -100,7 +87,7 @@ def transition_heat_map(metrics: pl.DataFrame, model: str, k: int = HEADLINE_CUT
         pl.col("n").map_elements("n {:,}".format, pl.String).alias("count"),
         # White on the dark half of the scale, black on the light half, grey on an empty cell.
         pl.when(pl.col("value").is_null())
-        .then(pl.lit(_GREY))
+        .then(pl.lit(GREY))
         .when(pl.col("value") > highest * 0.55)
         .then(pl.lit("white"))
         .otherwise(pl.lit("black"))
@@ -172,7 +159,7 @@ def training_curves(history: Sequence[Mapping[str, float]]) -> Chart:
             continue
         charts.append(
             alt.Chart(alt.InlineData(values=points))
-            .mark_line(color=_LINE, point=alt.OverlayMarkDef(color=_LINE, size=40))
+            .mark_line(color=BLUE, point=alt.OverlayMarkDef(color=BLUE, size=40))
             .encode(
                 x=alt.X("epoch:Q", title="Epoch", axis=alt.Axis(format="d", tickMinStep=1)),
                 y=alt.Y("value:Q", title=title, scale=alt.Scale(zero=False)),
@@ -180,47 +167,6 @@ def training_curves(history: Sequence[Mapping[str, float]]) -> Chart:
             .properties(width=_WIDTH, height=150)
         )
     return alt.vconcat(*charts, title="Training by epoch")
-
-
-def svg(chart: Chart) -> str:
-    """Render as SVG without a background, its lines and letters in the surrounding text's colour.
-
-    Inside an HTML page it follows the page's light or dark colours.
-    """
-    return vl_convert.vegalite_to_svg(_styled(chart, "currentColor", "transparent"))
-
-
-def png(chart: Chart) -> bytes:
-    """Render as PNG on white."""
-    image = vl_convert.vegalite_to_png(_styled(chart, "#222222", "white"), scale=_PNG_SCALE)
-    return _deflated(image)
-
-
-def png_markdown(chart: Chart) -> str:
-    """Render as a Markdown image that carries its PNG, for metadata shown as Markdown."""
-    title: Any = chart.to_dict()["title"]
-    return f"![{title}](data:image/png;base64,{base64.b64encode(png(chart)).decode()})"
-
-
-def _deflated(image: bytes) -> bytes:
-    """Compress a PNG's pixels as far as zlib can: a third of what the renderer leaves.
-
-    The images are stored with every run, in the event log.
-    """
-    kept, pixels, at = [], b"", len(_PNG_SIGNATURE)
-    while at < len(image):
-        (length,) = struct.unpack_from(">I", image, at)
-        name, data = image[at + 4 : at + 8], image[at + 8 : at + 8 + length]
-        if name == b"IDAT":
-            pixels += data
-        else:
-            kept.append((name, data))
-        at += length + 12  # length, name and checksum are four bytes each
-    kept.insert(-1, (b"IDAT", zlib.compress(zlib.decompress(pixels), 9)))
-    return _PNG_SIGNATURE + b"".join(
-        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
-        for name, data in kept
-    )
 
 
 def _select(metrics: pl.DataFrame, slice_: str, k: int) -> pl.DataFrame:
@@ -239,9 +185,9 @@ def _data(rows: pl.DataFrame) -> alt.InlineData:
 
 
 def _model_colour(models: Sequence[str], *, legend: bool) -> alt.Color:
-    others = [model for model in models if model not in _COLOURS]
-    further = {model: _FURTHER_COLOURS[i % len(_FURTHER_COLOURS)] for i, model in enumerate(others)}
-    colours = [(_COLOURS | further)[model] for model in models]
+    others = [model for model in models if model not in (CHANCE, ORACLE, *KINDS)]
+    own = dict(zip([*KINDS, *others], cycle(_MODEL_COLOURS), strict=False))
+    colours = [{**own, CHANCE: GREY, ORACLE: GREEN}[model] for model in models]
     return alt.Color(
         "model:N",
         sort=list(models),
@@ -253,29 +199,3 @@ def _model_colour(models: Sequence[str], *, legend: bool) -> alt.Color:
 
 def _legend() -> alt.Legend:
     return alt.Legend(orient="bottom", columns=3, symbolSize=80)
-
-
-def _styled(chart: Chart, ink: str, background: str) -> dict[str, Any]:
-    spec = chart.to_dict()
-    text = {"labelColor": ink, "titleColor": ink, "labelFontSize": 12, "titleFontSize": 12}
-    spec["config"] = {
-        "background": background,
-        "font": "sans-serif",
-        "view": {"stroke": None},
-        "axis": {
-            **text,
-            "titleFontWeight": "normal",
-            "domainColor": _GREY,
-            "tickColor": _GREY,
-            "gridColor": _GREY,
-            "gridOpacity": 0.25,
-            "labelFlush": False,
-        },
-        "axisBand": {"grid": False},
-        "header": text,
-        "legend": text,
-        "title": {"color": ink, "fontSize": 14, "anchor": "start"},
-        "text": {"color": ink, "fontSize": 11},
-        "rule": {"color": ink},
-    }
-    return spec

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
@@ -17,12 +18,27 @@ from crossrec_pipeline.evaluation.slices import (
     WITHIN_TYPE,
     model_order,
 )
+from crossrec_pipeline.rendering import svg
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _NAMES = {"precision": "Precision", "recall": "Recall", "f1": "F1", "mrr": "MRR", "ndcg": "NDCG"}
 _NOTHING = "–"
 _KEYS = ("model", "relevance", "metric", "k", "slice", "source_type", "target_type")
 _HEADLINE = (("recall", 20), ("mrr", 20), ("ndcg", 20), ("precision", 10), ("recall", 10))
+_METRIC_MEANINGS = {
+    "precision": "the share of the first K items that is relevant",
+    "recall": "the share of the relevant items that stands among the first K",
+    "f1": "the harmonic mean of both: 2 hits / (K + number of relevant items)",
+    "mrr": "1 / rank of the first relevant item, 0 where it stands behind the first K",
+    "ndcg": "hits weighted by 1 / log2(1 + rank), divided by the best such sum that is possible",
+}
+_MODEL_MEANINGS = {
+    CHANCE: "a random order of all items; exact expectation, not a draw",
+    "popularity": "the items with the most events in train, the same for every session",
+    "markov": "what followed the last seen item in train, then popularity",
+    "gru4rec": "a recurrent network that reads the session so far",
+    ORACLE: "the exact probabilities of the law that the log was drawn from",
+}
 
 
 @dataclass(frozen=True)
@@ -63,7 +79,7 @@ class ReportContext:
     parts
         Counts of train, validation and test.
     validation_start, test_start
-        The two cuts in time, as text, such as ``2023-02-18 04:10 UTC``.
+        The two cuts in time: ISO 8601, shown to the minute, or text to be shown as it is.
     data_versions
         Content version of each input by name.
     command
@@ -108,12 +124,18 @@ class _Table:
 
 
 @dataclass(frozen=True)
+class _Drawing:
+    svg: str
+    caption: str
+
+
+@dataclass(frozen=True)
 class _Section:
     heading: str
     paragraphs: Sequence[str] = ()
     tables: Sequence[_Table] = ()
-    charts: Sequence[str] = ()
-    """SVG elements, for HTML only."""
+    drawings: Sequence[_Drawing] = ()
+    """For HTML only."""
     command: str | None = None
 
 
@@ -232,23 +254,24 @@ def _sections(
     # Altair and its renderer take most of a second to import: only a report pays for them.
     from crossrec_pipeline.evaluation import charts
 
-    types = list(context.n_items_by_type)
-    training = [charts.svg(charts.training_curves(context.history))] if context.history else []
-    has_oracle = ORACLE in figures.models
-    oracle_meaning = (
-        "The oracle knows how the log was drawn: on average no model can do better than it."
-    )
+    types = sorted(context.n_items_by_type)  # the order of the charts
+    k = HEADLINE_CUTOFF
     return [
         _Section(
             "Headline",
+            _headline_words(figures, context, n_predictions),
             [
-                f"{n_predictions:,} predictions of the next item, each out of "
-                f"{sum(context.n_items_by_type.values()):,} items.",
-                "With one true next item, Precision@K cannot exceed 1/K: 0.100 at K = 10.",
-                *([oracle_meaning] if has_oracle else []),
+                _headline(figures),
+                *([_oracle_share(figures)] if ORACLE in figures.models else []),
+                _model_meanings(figures),
             ],
-            [_headline(figures), *([_oracle_share(figures)] if has_oracle else [])],
-            [charts.svg(charts.recall_by_model(metrics))],
+            [
+                _Drawing(
+                    svg(charts.recall_by_model(metrics)),
+                    f"Share of the predictions whose true next item is among a model's first {k}. "
+                    "The thin line is the 95 % interval.",
+                )
+            ],
         ),
         _Section(
             "All metrics",
@@ -257,32 +280,50 @@ def _sections(
                 "distinct items still to come in the session are relevant."
             ],
             [
+                _metric_meanings(),
                 _all_metrics(figures, "next", "Next item"),
                 _all_metrics(figures, "rest", "Rest of the session"),
             ],
-            [charts.svg(charts.recall_curve(metrics))],
+            [
+                _Drawing(
+                    svg(charts.recall_curve(metrics)),
+                    "How Recall@K grows with the number K of items that are shown.",
+                )
+            ],
         ),
         _Section(
             "By type of the next item",
             [
                 "Among all items, the model must also find the right type; among its type alone, "
-                "only items of the next item's type are ranked."
+                "only items of the next item's type are ranked, which is easier. n counts the "
+                "predictions."
             ],
             [
-                _by_type(figures, types, "recall", f"Recall@{HEADLINE_CUTOFF} among all items"),
-                _by_type(figures, types, WITHIN_TYPE, f"Recall@{HEADLINE_CUTOFF} among its type"),
+                _by_type(figures, types, "recall", f"Recall@{k} among all items"),
+                _by_type(figures, types, WITHIN_TYPE, f"Recall@{k} among its type"),
             ],
-            [charts.svg(charts.recall_by_type(metrics))],
+            [
+                _Drawing(
+                    svg(charts.recall_by_type(metrics)),
+                    f"Recall@{k} among all items, one panel for each type of the next item.",
+                )
+            ],
         ),
         _Section(
             "By transition",
             [
-                f"Recall@{HEADLINE_CUTOFF} of {context.main_model} by the types of the last seen "
-                "item (rows) and of the next item (columns); the number of predictions stands in "
-                "brackets."
+                f"Recall@{k} of {context.main_model} by the types of the last seen item (rows) "
+                "and of the next item (columns); the number of predictions stands in brackets. "
+                "Off the diagonal the next item is of another type than the last."
             ],
             [_transitions(figures, types, context.main_model)],
-            [charts.svg(charts.transition_heat_map(metrics, context.main_model))],
+            [
+                _Drawing(
+                    svg(charts.transition_heat_map(metrics, context.main_model)),
+                    f"Recall@{k} of {context.main_model} among all items; the darker, the higher. "
+                    "n counts the predictions.",
+                )
+            ],
         ),
         _Section(
             "Micro and macro average",
@@ -292,24 +333,76 @@ def _sections(
             ],
             [_macro(figures)],
         ),
-        *([_Section(f"Training of {context.main_model}", charts=training)] if training else []),
+        *([_training(context)] if context.history else []),
         _measurement(context, n_predictions),
         _data_card(context),
         _Section("Reproduce", command=context.command),
     ]
 
 
+def _headline_words(figures: _Figures, context: ReportContext, n_predictions: int) -> list[str]:
+    words = [
+        f"Log: {context.events}.",
+        f"{n_predictions:,} predictions of the next item, each out of "
+        f"{sum(context.n_items_by_type.values()):,} items, from the session so far. "
+        f"Recall@{HEADLINE_CUTOFF} is the share of them whose true next item is among the first "
+        f"{HEADLINE_CUTOFF} a model names. All figures lie between 0 and 1, and more is better.",
+        "With one true next item, Precision@K cannot exceed 1/K: 0.100 at K = 10.",
+    ]
+    test = next((part for part in context.parts if part.part == "test"), None)
+    if test is not None and test.n_cold_events:
+        words.append(
+            f"{test.n_cold_events:,} events of test are left out, since train holds their items "
+            f"too seldom or not at all; {test.n_events:,} are left."
+        )
+    if ORACLE in figures.models:
+        words[0] += (
+            " The figures say how much of its known law the models have learnt, and nothing about "
+            "how people behave."
+        )
+        words.append(
+            "The oracle knows how the log was drawn: on average no model can do better than it."
+        )
+    return words
+
+
+def _training(context: ReportContext) -> _Section:
+    from crossrec_pipeline.evaluation.charts import training_curves
+
+    rows = [
+        [f"{row['epoch']:g}", _decimal(row.get("loss")), _decimal(row.get("recall_at_20"))]
+        for row in context.history
+    ]
+    measured = [row for row in context.history if "recall_at_20" in row]
+    best = max(measured, key=lambda row: row["recall_at_20"], default=None)
+    words = ["The loss is the mean cross-entropy of a training step's predictions, in nats."]
+    if best is not None:
+        words.append(
+            f"The weights of epoch {best['epoch']:g} are kept, the best on validation. Test was "
+            "not looked at."
+        )
+    return _Section(
+        f"Training of {context.main_model}",
+        words,
+        [_Table("By epoch", ["Epoch", "Training loss", "Validation Recall@20"], rows)],
+        [
+            _Drawing(
+                svg(training_curves(context.history)),
+                "Training loss and validation Recall@20 of each epoch. The vertical axes do not "
+                "begin at 0.",
+            )
+        ],
+    )
+
+
 def _headline(figures: _Figures) -> _Table:
     header = ["Model", *(f"{_NAMES[metric]}@{k}" for metric, k in _HEADLINE)]
-    header.append(f"Recall@{HEADLINE_CUTOFF}, 95 %")
-    rows = [
-        [
-            model,
-            *(figures.text(model, "next", metric, k) for metric, k in _HEADLINE),
-            figures.interval(model, "next", "recall", HEADLINE_CUTOFF),
-        ]
-        for model in figures.models
-    ]
+    header.insert(2, "95 % interval")  # beside the figure it is of, Recall@20
+    rows = []
+    for model in figures.models:
+        row = [model, *(figures.text(model, "next", metric, k) for metric, k in _HEADLINE)]
+        row.insert(2, figures.interval(model, "next", "recall", HEADLINE_CUTOFF))
+        rows.append(row)
     return _Table("Next item, all types", header, rows)
 
 
@@ -333,6 +426,21 @@ def _oracle_share(figures: _Figures) -> _Table:
         "Share of the oracle reached",
         ["Model", *(f"{_NAMES[metric]}@{k}" for metric, k in measures)],
         rows,
+    )
+
+
+def _model_meanings(figures: _Figures) -> _Table:
+    rows = [[model, _MODEL_MEANINGS[model]] for model in figures.models if model in _MODEL_MEANINGS]
+    return _Table("What each model goes by", ["Model", "Ranks items by"], rows, 2)
+
+
+def _metric_meanings() -> _Table:
+    rows = [[f"{_NAMES[metric]}@K", _METRIC_MEANINGS[metric]] for metric in METRICS]
+    return _Table(
+        "What each metric says of one prediction; reported is the mean over all predictions",
+        ["Metric", "Of one prediction"],
+        rows,
+        2,
     )
 
 
@@ -395,9 +503,9 @@ def _measurement(context: ReportContext, n_predictions: int) -> _Section:
     return _Section(
         "How it was measured",
         [
-            f"Log: {context.events}. It is cut in time, at the same moments for all types: train "
-            f"before {context.validation_start}, validation from then on, test from "
-            f"{context.test_start} on.",
+            "The log is cut in time, at the same moments for all types: train before "
+            f"{_moment(context.validation_start)}, validation from then on, test from "
+            f"{_moment(context.test_start)} on. Sessions that straddle a cut are left out.",
             "Every event of a test session after its first is predicted from the earlier events "
             f"of that session and nothing else: {n_predictions:,} predictions.",
             f"Each time all {n_items:,} items known from train are ranked; none are sampled. "
@@ -405,7 +513,8 @@ def _measurement(context: ReportContext, n_predictions: int) -> _Section:
             "Ties count against the model: a rank is the number of items that score at least as "
             "high as the true one.",
             f"{CHANCE.capitalize()} is the exact expectation under a random order of all items. "
-            f"The interval of Recall@{HEADLINE_CUTOFF} is a bootstrap over sessions.",
+            f"The 95 % interval of Recall@{HEADLINE_CUTOFF} is a bootstrap over test sessions; it "
+            "does not cover what another training seed would change.",
             *context.notes,
         ],
     )
@@ -422,13 +531,14 @@ def _data_card(context: ReportContext) -> _Section:
         ]
         for part in context.parts
     ]
-    n_items = [[type_, f"{n:,}"] for type_, n in context.n_items_by_type.items()]
+    n_items = [[type_, f"{n:,}"] for type_, n in sorted(context.n_items_by_type.items())]
     versions = [[name, version] for name, version in context.data_versions.items()]
     return _Section(
         "Data",
         [
-            "Cold events are of items that train does not hold: no model here could name them, "
-            "and they are left out of the sessions."
+            "Cold events are of items that train holds too seldom or not at all: no model here "
+            "can name them, and they are left out of the sessions. What is reported is about the "
+            "other events only.",
         ],
         [
             _Table("Parts", ["Part", "Sessions", "Events", "Items", "Cold events"], parts),
@@ -436,6 +546,17 @@ def _data_card(context: ReportContext) -> _Section:
             _Table("Versions of the inputs", ["Input", "Content version"], versions, 2),
         ],
     )
+
+
+def _moment(text: str) -> str:
+    """Show an ISO 8601 time to the minute; other text as it is."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return text
+    if moment.tzinfo is not None:
+        return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    return f"{moment:%Y-%m-%d %H:%M}"
 
 
 def _decimal(value: float | None) -> str:
@@ -454,9 +575,6 @@ def _markdown(context: ReportContext, sections: Sequence[_Section]) -> str:
     if context.produced_at:
         blocks.append(f"Produced {context.produced_at}.")
     for section in sections:
-        # Nothing but charts, which Markdown leaves out.
-        if not (section.paragraphs or section.tables or section.command):
-            continue
         blocks.append(f"## {section.heading}")
         blocks.extend(section.paragraphs)
         for table in section.tables:

@@ -10,6 +10,7 @@ from crossrec_pipeline.errors import EvaluationError
 from crossrec_pipeline.evaluation import chance
 from crossrec_pipeline.evaluation.metrics import METRICS, Relevant, recall
 from crossrec_pipeline.evaluation.metrics.relevant import mean_or_nan
+from crossrec_pipeline.models.registry import KINDS
 from crossrec_pipeline.sessions.vocabulary import Vocabulary
 
 SLICED_METRICS: dict[str, pl.DataType] = {
@@ -40,6 +41,7 @@ CURVE_CUTOFFS = (1, 2, 3, 5, 10, 20, 50, 100)
 HEADLINE_CUTOFF = 20
 CHANCE = "chance"
 ORACLE = "oracle"
+_PLACED = {CHANCE, *KINDS, ORACLE}
 WITHIN_TYPE = "recall_within_type"
 """Recall@K of the next item when only the items of its type are ranked."""
 
@@ -167,15 +169,14 @@ def recall_interval(
 
 
 def model_order(models: Iterable[str]) -> list[str]:
-    """Return the distinct models as they are listed: chance, baselines, others, the oracle."""
-    baselines = (CHANCE, "popularity", "markov", "neighbours")
+    """Return the distinct models as they are listed.
 
-    def place(model: str) -> tuple[int, str]:
-        if model == ORACLE:
-            return len(baselines) + 1, model
-        return (baselines.index(model) if model in baselines else len(baselines)), model
-
-    return sorted(set(models), key=place)
+    Chance first and the oracle last; between them the kinds of the registry in its order, then
+    any others in the order given.
+    """
+    given = list(dict.fromkeys(models))
+    order = [CHANCE, *KINDS, *(model for model in given if model not in _PLACED), ORACLE]
+    return [model for model in order if model in given]
 
 
 def _measures(ranks: pl.DataFrame) -> Iterator[_Measure]:

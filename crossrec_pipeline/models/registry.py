@@ -9,10 +9,7 @@ import importlib
 import importlib.metadata
 import json
 import math
-import os
 import platform
-import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,7 +20,12 @@ import numpy as np
 from polars.exceptions import PolarsError
 from safetensors import SafetensorError
 
-from crossrec_pipeline.atomic import atomic_directory, atomic_file
+from crossrec_pipeline.atomic import (
+    atomic_directory,
+    atomic_file,
+    remove_directory,
+    scratch_directory,
+)
 from crossrec_pipeline.digests import file_sha256, json_digest, text_digest
 from crossrec_pipeline.errors import BundleError
 from crossrec_pipeline.models.base import Recommender
@@ -44,7 +46,7 @@ MANIFEST = "manifest.json"
 CHAMPION = "champion.json"
 
 _HASHED = (WEIGHTS, CONFIG, VOCABULARY)
-_REBUILD = "Restore it from a copy, or train the model again."
+_REBUILD = "Restore it from a copy, or train the model again: `crossrec run` notices and does so."
 _PACKAGE = "crossrec-pipeline"
 _RECORDED_PACKAGES = (_PACKAGE, "numpy", "polars", "safetensors", "torch")
 
@@ -145,12 +147,9 @@ def save_bundle(
     _check_kind(model.kind, "The model")
     created = (created_at or datetime.now(UTC)).astimezone(UTC)
     kind_dir = models_dir / model.kind
-    kind_dir.mkdir(parents=True, exist_ok=True)
-    # The version holds a digest of the weights, so they are written before it is known; the name
-    # lets `remove_leftovers` recognise them if this process is killed.
-    staging_prefix = f".weights.partial-{os.getpid()}-"
-    with tempfile.TemporaryDirectory(prefix=staging_prefix, dir=kind_dir) as staging:
-        weights = Path(staging) / WEIGHTS
+    # The version holds a digest of the weights, so they are written before it is known.
+    with scratch_directory(kind_dir, "weights") as staging:
+        weights = staging / WEIGHTS
         model.save_weights(weights)
         config = _json_ready(model.config())
         data_version = text_digest(
@@ -222,8 +221,8 @@ def open_bundle(path: Path) -> Bundle:
     return Bundle(path, manifest["kind"], manifest["version"], manifest["data_version"], manifest)
 
 
-def load_bundle(path: Path) -> LoadedBundle:
-    """Verify a bundle's files and make its model.
+def verify_bundle(path: Path) -> Bundle:
+    """Read a bundle's manifest, and its files to see that they are those it lists.
 
     Raises
     ------
@@ -233,6 +232,18 @@ def load_bundle(path: Path) -> LoadedBundle:
     bundle = open_bundle(path)
     for name in _HASHED:
         _verify(path / name, bundle.manifest["files"].get(name))
+    return bundle
+
+
+def load_bundle(path: Path) -> LoadedBundle:
+    """Verify a bundle's files and make its model.
+
+    Raises
+    ------
+    BundleError
+        Naming the file that is missing, truncated or altered, or the unknown format or kind.
+    """
+    bundle = verify_bundle(path)
     try:
         vocabulary = Vocabulary.load(path / VOCABULARY)
         model = model_class(bundle.kind).restore(
@@ -325,7 +336,8 @@ def read_champion(models_dir: Path) -> Champion | None:
         return Champion(**content)
     except TypeError as error:
         raise BundleError(
-            f"{pointer} does not name a champion ({error}). Promote a bundle again."
+            f"{pointer} does not name a champion ({error}). Promote a bundle again: `crossrec run` "
+            "notices and does so."
         ) from error
 
 
@@ -344,7 +356,7 @@ def champion_path(models_dir: Path) -> Path | None:
     if not path.is_dir():
         raise BundleError(
             f"{models_dir / CHAMPION} names {champion.kind}/{champion.version}, which is gone. "
-            "Restore it from a copy, or promote another bundle."
+            "Restore it from a copy, or promote another bundle: `crossrec run` notices and does so."
         )
     return path
 
@@ -373,13 +385,14 @@ def prune_bundles(models_dir: Path, kind: str, keep: int) -> list[Path]:
     """
     if keep < 1:
         raise BundleError(f"keep={keep} would delete every {kind} bundle; keep at least 1.")
-    champion = read_champion(models_dir)
+    try:
+        champion = read_champion(models_dir)
+    except BundleError:
+        return []  # any of them may be the one that is served
     served = models_dir / champion.kind / champion.version if champion else None
     doomed = [path for path in list_bundles(models_dir, kind)[:-keep] if path != served]
     for path in doomed:
-        # Without its manifest it is no bundle any more, should the rest be interrupted.
-        (path / MANIFEST).unlink()
-        shutil.rmtree(path)
+        remove_directory(path)
     return doomed
 
 

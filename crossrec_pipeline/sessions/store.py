@@ -17,6 +17,8 @@ from crossrec_pipeline.sessions.vocabulary import Vocabulary
 _ARRAYS = {"item_index": np.int32, "offsets": np.int64, "start_us": np.int64, "end_us": np.int64}
 PARTS = ("train", "validation", "test")
 
+_REBUILD = "Rebuild sessions/sequences: `crossrec run` notices and does so."
+
 
 @dataclass(frozen=True)
 class SessionStore:
@@ -110,24 +112,33 @@ class SessionStore:
         Raises
         ------
         SessionsError
-            If a file is missing or truncated.
+            If a file is missing, truncated, or of another store than the rest.
         """
+        arrays = {name: _open_array(directory / f"{name}.npy") for name in _ARRAYS}
+        path = directory / "keys.parquet"
         try:
-            arrays = {
-                # An empty array cannot be mapped.
-                name: np.load(path, mmap_mode="r" if path.stat().st_size > 128 else None)
-                for name in _ARRAYS
-                if (path := directory / f"{name}.npy")
-            }
-            keys = pl.read_parquet(directory / "keys.parquet")
+            keys = pl.read_parquet(path)
         except (OSError, ValueError, pl.exceptions.PolarsError) as error:
-            raise SessionsError(
-                f"{directory} is not a whole session store ({error}). Rebuild sessions/sequences."
-            ) from error
+            raise _not_whole(path, error) from error
         store = cls(**arrays, keys=keys)
-        if len(store.offsets) == 0 or store.offsets[-1] != store.n_events:
-            raise SessionsError(f"{directory} is truncated. Rebuild sessions/sequences.")
+        store._check_sizes(directory)
         return store
+
+    def _check_sizes(self, directory: Path) -> None:
+        """Compare each file's size with what the offsets tell."""
+        if len(self.offsets) == 0 or self.offsets[0] != 0:
+            raise SessionsError(f"{directory / 'offsets.npy'} does not start with 0. {_REBUILD}")
+        for file, found, expected in (
+            ("item_index.npy", self.n_events, int(self.offsets[-1])),
+            ("start_us.npy", len(self.start_us), self.n_sessions),
+            ("end_us.npy", len(self.end_us), self.n_sessions),
+            ("keys.parquet", self.keys.height, self.n_sessions),
+        ):
+            if found != expected:
+                raise SessionsError(
+                    f"{directory / file} has {found:,} entries where offsets.npy tells of "
+                    f"{expected:,}: it is truncated, or of another build. {_REBUILD}"
+                )
 
 
 @dataclass(frozen=True)
@@ -165,11 +176,21 @@ class SessionDataset:
         if not directory.is_dir():
             raise SessionsError(f"{directory} does not exist. Build sessions/sequences first.")
         parts = {part: SessionStore.open(directory / part) for part in PARTS}
+        path = directory / "vocabulary.parquet"
         try:
-            vocabulary = Vocabulary.load(directory / "vocabulary.parquet")
+            vocabulary = Vocabulary.load(path)
         except (OSError, ValueError, pl.exceptions.PolarsError) as error:
-            raise SessionsError(
-                f"{directory} has no whole vocabulary.parquet ({error}). Rebuild "
-                "sessions/sequences."
-            ) from error
+            raise _not_whole(path, error) from error
         return cls(**parts, vocabulary=vocabulary)
+
+
+def _open_array(path: Path) -> np.ndarray:
+    try:
+        # An empty array cannot be mapped.
+        return np.load(path, mmap_mode="r" if path.stat().st_size > 128 else None)
+    except (OSError, ValueError) as error:
+        raise _not_whole(path, error) from error
+
+
+def _not_whole(path: Path, error: Exception) -> SessionsError:
+    return SessionsError(f"{path} is missing or not whole ({error}). {_REBUILD}")

@@ -252,7 +252,7 @@ def test_a_file_that_changes_while_it_is_read_is_refused(
 def test_a_missing_file(reader: SourceReader, tmp_path: Path):
     message = refusal(reader, str(tmp_path / "no.csv"))
     assert message.startswith(f"places: there is no file {tmp_path / 'no.csv'}")
-    assert "Correct the path" in message
+    assert "Correct CROSSREC_SOURCES__PLACES" in message
 
 
 def test_a_glob_without_a_match(reader: SourceReader, tmp_path: Path):

@@ -5,6 +5,7 @@ import polars as pl
 import pytest
 
 from crossrec_pipeline.evaluation import charts
+from crossrec_pipeline.rendering import png_markdown, svg
 from crossrec_pipeline_tests.evaluation.sliced_metrics import HISTORY, sliced_metrics
 
 METRICS = sliced_metrics()
@@ -19,19 +20,19 @@ CHARTS = {
 
 @pytest.mark.parametrize("title", CHARTS)
 def test_svg_follows_the_colour_of_the_text_around_it(title: str):
-    svg = charts.svg(CHARTS[title])
+    drawn = svg(CHARTS[title])
 
-    assert svg.startswith("<svg")
-    assert title in svg
-    assert 'fill="currentColor"' in svg
-    assert 'fill="white"/>' not in svg.split("role-frame")[0]
+    assert drawn.startswith("<svg")
+    assert title in drawn
+    assert 'fill="currentColor"' in drawn
+    assert 'fill="white"/>' not in drawn.split("role-frame")[0]
 
 
 @pytest.mark.parametrize("title", CHARTS)
 def test_png_markdown_carries_a_small_png(title: str):
-    markdown = charts.png_markdown(CHARTS[title])
+    markdown = png_markdown(CHARTS[title])
 
-    head = f"![{title}](data:image/png;base64,"
+    head = f"![{title}.](data:image/png;base64,"
     assert markdown.startswith(head)
     image = base64.b64decode(markdown.removeprefix(head).removesuffix(")"), validate=True)
     assert image.startswith(b"\x89PNG\r\n\x1a\n")
@@ -44,7 +45,7 @@ def test_png_markdown_carries_a_small_png(title: str):
 
 @pytest.mark.parametrize("title", CHARTS)
 def test_equal_input_gives_equal_svg(title: str):
-    assert charts.svg(CHARTS[title]) == charts.svg(CHARTS[title])
+    assert svg(CHARTS[title]) == svg(CHARTS[title])
 
 
 def test_bars_show_each_models_value():
@@ -54,27 +55,27 @@ def test_bars_show_each_models_value():
         pl.col("metric") == "recall",
         pl.col("k") == 20,
     )
-    svg = charts.svg(CHARTS["Recall@20 of the next item"])
+    drawn = svg(CHARTS["Recall@20 of the next item"])
 
     for model, value in recall.select("model", "value").rows():
-        assert f">{model}</text>" in svg
-        assert f">{value:.3f}</text>" in svg
+        assert f">{model}</text>" in drawn
+        assert f">{value:.3f}</text>" in drawn
 
 
 def test_a_transition_without_predictions_is_a_dash_in_the_heat_map():
-    svg = charts.svg(CHARTS["Recall@20 of gru4rec by transition"])
+    drawn = svg(CHARTS["Recall@20 of gru4rec by transition"])
 
-    assert ">–</text>" in svg
-    assert ">n 0</text>" in svg
+    assert ">–</text>" in drawn
+    assert ">n 0</text>" in drawn
 
 
 def test_a_history_without_validation_has_one_panel():
     without = [{"epoch": row["epoch"], "loss": row["loss"]} for row in HISTORY]
 
-    svg = charts.svg(charts.training_curves(without))
+    drawn = svg(charts.training_curves(without))
 
-    assert "Training loss" in svg
-    assert "Validation" not in svg
+    assert "Training loss" in drawn
+    assert "Validation" not in drawn
 
 
 def test_charts_of_nothing_measured_are_drawn_empty():
@@ -88,4 +89,4 @@ def test_charts_of_nothing_measured_are_drawn_empty():
         charts.transition_heat_map(nulls, "gru4rec"),
         charts.recall_curve(nulls),
     ):
-        assert charts.svg(chart).startswith("<svg")
+        assert svg(chart).startswith("<svg")

@@ -58,10 +58,20 @@ def table(caption: str) -> list[list[str]]:
 def test_the_headline_shows_the_figures_of_the_frame():
     header, *rows = table("Next item, all types")
 
-    assert header[:6] == ["Model", "Recall@20", "MRR@20", "NDCG@20", "Precision@10", "Recall@10"]
+    assert header == [
+        "Model",
+        "Recall@20",
+        "95 % interval",
+        "MRR@20",
+        "NDCG@20",
+        "Precision@10",
+        "Recall@10",
+    ]
     assert [row[0] for row in rows] == ["chance", "markov", "gru4rec", "oracle"]
     expected = [("recall", 20), ("mrr", 20), ("ndcg", 20), ("precision", 10), ("recall", 10)]
-    assert rows[2][1:6] == [f"{value('gru4rec', metric, k):.3f}" for metric, k in expected]
+    shown = [rows[2][1], *rows[2][3:]]
+    assert shown == [f"{value('gru4rec', metric, k):.3f}" for metric, k in expected]
+    assert re.fullmatch(r"0\.\d{3} to 0\.\d{3}", rows[2][2])
 
 
 def test_the_limit_of_precision_is_said():
@@ -102,21 +112,21 @@ def test_types_by_model_with_counts():
     header, *rows = table("Recall@20 among all items")
 
     assert header == ["Next item", "n", "chance", "markov", "gru4rec", "oracle"]
-    assert [row[0] for row in rows] == TYPES
+    assert [row[0] for row in rows] == ["Book", "Movie", "Music"]
     found = value("markov", "recall", 20, slice="target_type", target_type="Music")
-    assert rows[1][3] == f"{found:.3f}"
+    assert rows[2][3] == f"{found:.3f}"
     within = value("markov", "recall_within_type", 20, slice="target_type", target_type="Music")
-    assert table("Recall@20 among its type")[2][3] == f"{within:.3f}"
+    assert table("Recall@20 among its type")[3][3] == f"{within:.3f}"
 
 
 def test_transitions_of_the_main_model_with_counts_and_a_dash_for_none():
     header, *rows = table("Recall@20 of gru4rec by transition (n)")
 
-    assert header == ["From, to", *TYPES]
+    assert header == ["From, to", "Book", "Movie", "Music"]
     found = value(
         "gru4rec", "recall", 20, slice="transition", source_type="Movie", target_type="Music"
     )
-    assert rows[0] == ["Movie", rows[0][1], f"{found:.3f} (60)", "– (0)"]
+    assert rows[1] == ["Movie", "– (0)", rows[1][2], f"{found:.3f} (60)"]
 
 
 def test_macro_stands_beside_micro():
@@ -147,6 +157,52 @@ def test_how_it_was_measured_is_said_in_both_forms(fact: str):
 
 def test_the_data_card_counts_parts_and_cold_events():
     assert table("Parts")[2] == ["validation", "500", "3,000", "88", "12"]
+
+
+def test_times_are_shown_to_the_minute_whatever_zone_they_are_given_in():
+    report = build_report(METRICS, replace(CONTEXT, test_start="2023-02-24T02:00:53.57+01:00"))
+
+    assert "test from 2023-02-24 01:00 UTC on" in report.markdown
+
+
+def test_a_simulated_log_is_said_to_tell_nothing_about_people():
+    simulated = "nothing about how people behave"
+
+    assert simulated in REPORT.markdown
+    without_oracle = METRICS.filter(pl.col("model") != "oracle")
+    assert simulated not in build_report(without_oracle, CONTEXT).markdown
+
+
+def test_every_model_and_metric_is_explained():
+    assert [row[0] for row in table("What each model goes by")[1:]] == [
+        "chance",
+        "markov",
+        "gru4rec",
+        "oracle",
+    ]
+    caption = "What each metric says of one prediction; reported is the mean over all predictions"
+    assert [row[0] for row in table(caption)[1:]] == [
+        "Precision@K",
+        "Recall@K",
+        "F1@K",
+        "MRR@K",
+        "NDCG@K",
+    ]
+
+
+def test_the_epoch_whose_weights_are_kept_is_named():
+    later = [*HISTORY, {"epoch": 5, "loss": 4.0, "recall_at_20": 0.21}]
+    report = build_report(METRICS, replace(CONTEXT, history=later))
+
+    assert "The weights of epoch 4 are kept" in report.markdown
+    assert "| 5 | 4.000 | 0.210 |" in report.markdown
+
+
+def test_the_headline_says_how_much_of_test_was_left_out():
+    headline = REPORT.markdown.split("## All metrics")[0]
+
+    assert "34 events of test are left out" in headline
+    assert "300 are left" in headline
 
 
 def test_notes_are_added_to_the_measurement():
@@ -193,7 +249,14 @@ def test_the_page_is_well_formed_with_a_chart_in_each_place():
 
     assert page.open == []
     assert page.counts["svg"] == 5
+    assert page.counts["figcaption"] == page.counts["figure"] == 5
     assert page.counts["table"] == REPORT.markdown.count("\n**")
+
+
+def test_no_id_stands_twice_on_the_page():
+    ids = re.findall(r'\bid="([^"]+)"', REPORT.html)
+
+    assert len(ids) == len(set(ids))
 
 
 def test_the_page_asks_for_nothing_from_elsewhere():

@@ -27,6 +27,7 @@ from crossrec_pipeline.models.registry import (
     prune_bundles,
     read_champion,
     save_bundle,
+    verify_bundle,
 )
 from crossrec_pipeline.sessions.store import SessionStore
 from crossrec_pipeline_tests.models.vocabularies import numbered_vocabulary
@@ -295,6 +296,47 @@ def test_pruning_keeps_the_newest_and_the_champion(tmp_path: Path) -> None:
     assert deleted == [bundles[0].path, bundles[2].path]
     assert list_bundles(tmp_path, "markov") == [bundles[n].path for n in (1, 3, 4)]
     assert not bundles[0].path.exists()
+
+
+def test_pruning_that_is_killed_leaves_no_half_bundle(tmp_path: Path) -> None:
+    bundles = [save(tmp_path, hour=hour) for hour in range(2)]
+    killed_while_deleting = """
+import os, shutil, signal, sys
+from pathlib import Path
+from crossrec_pipeline.models.registry import MANIFEST, prune_bundles
+def killed(path):
+    (path / MANIFEST).unlink()
+    os.kill(os.getpid(), signal.SIGKILL)
+shutil.rmtree = killed
+prune_bundles(Path(sys.argv[1]), "markov", keep=1)
+"""
+    subprocess.run([sys.executable, "-c", killed_while_deleting, str(tmp_path)], check=False)
+    assert list_bundles(tmp_path, "markov") == [bundles[1].path]
+    newest = save(tmp_path, hour=2)
+    assert sorted((tmp_path / "markov").iterdir()) == [bundles[1].path, newest.path]
+
+
+def test_folder_without_a_manifest_is_no_bundle_and_is_left_alone(tmp_path: Path) -> None:
+    bundles = [save(tmp_path, hour=hour) for hour in range(3)]
+    (bundles[0].path / "manifest.json").unlink()
+    assert prune_bundles(tmp_path, "markov", keep=1) == [bundles[1].path]
+    assert latest_bundle(tmp_path, "markov") == bundles[2]
+    assert bundles[0].path.exists()
+
+
+def test_pruning_without_a_readable_champion_deletes_nothing(tmp_path: Path) -> None:
+    bundles = [save(tmp_path, hour=hour) for hour in range(2)]
+    (tmp_path / "champion.json").write_text("{")
+    assert prune_bundles(tmp_path, "markov", keep=1) == []
+    assert list_bundles(tmp_path, "markov") == [bundle.path for bundle in bundles]
+
+
+def test_verified_bundle_is_the_opened_one(tmp_path: Path) -> None:
+    bundle = save(tmp_path)
+    assert verify_bundle(bundle.path) == bundle
+    truncate(bundle.path / "weights.safetensors")
+    with pytest.raises(BundleError, match="truncated"):
+        verify_bundle(bundle.path)
 
 
 def test_pruning_deletes_nothing_when_few_are_there(tmp_path: Path) -> None:

@@ -50,29 +50,42 @@ def test_empty_store_can_be_written_and_opened(tmp_path: Path) -> None:
     assert (opened.n_sessions, opened.n_events) == (0, 0)
 
 
-@pytest.mark.parametrize(
-    "name", ["item_index.npy", "offsets.npy", "start_us.npy", "end_us.npy", "keys.parquet"]
-)
-def test_truncated_store_is_refused(tmp_path: Path, name: str) -> None:
+ARRAYS = ["item_index.npy", "offsets.npy", "start_us.npy", "end_us.npy"]
+REMEDY = r"Rebuild sessions/sequences: `crossrec run`"
+
+
+@pytest.mark.parametrize("name", [*ARRAYS, "keys.parquet"])
+def test_truncated_file_is_named(tmp_path: Path, name: str) -> None:
     path = write(tmp_path / "train") / name
     path.write_bytes(path.read_bytes()[:-2])
-    with pytest.raises(SessionsError, match="Rebuild sessions/sequences"):
+    with pytest.raises(SessionsError, match=f"train/{name} is missing or not whole.*{REMEDY}"):
         SessionStore.open(tmp_path / "train")
 
 
-@pytest.mark.parametrize("name", ["item_index.npy", "offsets.npy", "keys.parquet"])
-def test_store_with_a_missing_file_is_refused(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize("name", [*ARRAYS, "keys.parquet"])
+def test_missing_file_is_named(tmp_path: Path, name: str) -> None:
     (write(tmp_path / "train") / name).unlink()
-    with pytest.raises(SessionsError, match=rf"{name}.*Rebuild sessions/sequences"):
+    with pytest.raises(SessionsError, match=f"train/{name} is missing or not whole.*{REMEDY}"):
         SessionStore.open(tmp_path / "train")
 
 
-def test_arrays_of_different_stores_are_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["item_index.npy", "start_us.npy", "end_us.npy", "keys.parquet"])
+def test_file_of_another_store_is_named(tmp_path: Path, name: str) -> None:
     one = write(tmp_path / "one")
     other = write(tmp_path / "other", SessionStore.from_sequences([[1, 2], [0, 1], [2, 3]]))
-    (other / "item_index.npy").replace(one / "item_index.npy")
-    with pytest.raises(SessionsError, match="truncated"):
+    (other / name).replace(one / name)
+    with pytest.raises(SessionsError, match=rf"one/{name} has \d entries .* tells of \d.*{REMEDY}"):
         SessionStore.open(one)
+
+
+@pytest.mark.parametrize("offsets", [[], [1, 3, 5]])
+def test_offsets_that_do_not_start_with_zero_are_refused(
+    tmp_path: Path, offsets: list[int]
+) -> None:
+    directory = write(tmp_path / "train")
+    np.save(directory / "offsets.npy", np.array(offsets, dtype=np.int64))
+    with pytest.raises(SessionsError, match=r"offsets\.npy does not start with 0"):
+        SessionStore.open(directory)
 
 
 def test_saved_data_set_opens_equal(tmp_path: Path) -> None:

@@ -17,18 +17,17 @@ class GRU4RecConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     embedding: Literal["constrained", "separate"] = "constrained"
-    """`constrained`: items have one vector, used as input and as output weights (2018, section
-    3.3.2). `separate`: input vectors of `embedding_dim` and output weights of `hidden_size`."""
+    """`constrained`: items have one vector, used as input and as output weights (2018).
+    `separate`: input vectors of `embedding_dim` and output weights of `hidden_size`."""
     embedding_dim: Annotated[int, Field(ge=1)] | None = None
     """Width of the input vectors when `separate`; a `constrained` one has `hidden_size`."""
     hidden_size: Annotated[int, Field(ge=1)] = 192
     """Width of the GRU's state."""
     n_layers: Annotated[int, Field(ge=1)] = 1
-    """GRU layers, one above the other; more than one rarely helps (2016, section 4.3)."""
+    """GRU layers, one above the other; the 2016 paper found one to be enough."""
     skip_connection: bool = True
     """Add a linear map of the input vector to the state that scores items, so that the GRU is
-    free to remember more than the last item. (The 2016 paper, section 3.1, connects the input to
-    deeper layers likewise.)"""
+    free to remember more than the last item. Our addition: set it to False for a plain GRU."""
     init_range: Annotated[float, Field(gt=0)] | None = None
     """Matrices start uniform in ±`init_range`; None takes sqrt(6 / (rows + columns)) of each
     matrix. Biases and the skip connection start at zero."""

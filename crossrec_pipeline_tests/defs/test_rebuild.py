@@ -1,0 +1,188 @@
+"""A whole run that is killed, interrupted, met by another one, or finds its output damaged."""
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from crossrec_pipeline.catalogue.load import SourceReader
+from crossrec_pipeline.defs.rebuild import only_run, require_home
+from crossrec_pipeline.errors import CrossrecError, SettingsError
+from crossrec_pipeline.models.gru4rec import train
+from crossrec_pipeline.models.registry import (
+    champion_path,
+    list_bundles,
+    open_bundle,
+    promote,
+)
+from crossrec_pipeline.sessions.store import SessionDataset
+from crossrec_pipeline.sessions.vocabulary import Vocabulary
+from crossrec_pipeline_tests.built_world import BuiltWorld, built_world
+from crossrec_pipeline_tests.lineage_world import a_third_of_the_rows_lost, as_is, one_genre_edited
+
+pytestmark = pytest.mark.xdist_group("built")
+
+KILLED, INTERRUPTED = -9, 130
+
+IN_PUBLISHING = """
+import os, signal
+from crossrec_pipeline import resources
+create_schema = resources._create_schema
+def killed(connection, table):
+    # Named last: the new catalogue.items is in the open transaction.
+    if table == "quality.build_history":
+        os.kill(os.getpid(), signal.SIGKILL)
+    create_schema(connection, table)
+resources._create_schema = killed
+"""
+
+AFTER_THE_FIRST_EPOCH = """
+import os, signal
+from crossrec_pipeline.models.gru4rec import train
+train._epoch_line = lambda row, epochs: os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> BuiltWorld:
+    world = built_world(tmp_path_factory)
+    world.deliver("movies", as_is)
+    world.rebuild()
+    return world
+
+
+def test_a_run_can_be_killed_and_interrupted_anywhere_and_goes_on(
+    world: BuiltWorld, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+):
+    before = world.published()
+    world.accept("movies", one_genre_edited)
+
+    killed = world.crossrec("run", before=IN_PUBLISHING)
+    assert killed.returncode == KILLED, killed.stderr
+    assert "✓ catalogue/staged_items" in killed.stderr
+    assert world.published().equals(before)
+
+    killed = world.crossrec("run", before=AFTER_THE_FIRST_EPOCH)
+    assert killed.returncode == KILLED, killed.stderr
+    assert "✓ catalogue/items" in killed.stderr
+    assert not world.items().equals(before.items)
+    assert (world.champion(), world.published().bundles) == (before.champion, before.bundles)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(train, "_epoch_line", lambda *_: os.kill(os.getpid(), signal.SIGINT))
+        assert world.exit_code("run") == INTERRUPTED
+    error = capfd.readouterr().err
+    assert error.endswith("Interrupted. Finished assets are kept; run again to go on.\n")
+    assert "Traceback" not in error
+    assert world.champion() == before.champion
+    assert world.leftovers() == []
+
+    assert world.exit_code("run") == 0
+    error = capfd.readouterr().err
+    assert "✓ models/gru4rec" in error
+    assert "✓ catalogue/items" not in error
+    assert world.champion() != before.champion
+    assert world.leftovers() == []
+    assert world.rebuild() == 0
+
+
+def test_an_interruption_while_a_source_is_read_is_not_taken_for_a_bad_source(
+    world: BuiltWorld, monkeypatch: pytest.MonkeyPatch
+):
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    world.deliver("movies", a_third_of_the_rows_lost)
+    with monkeypatch.context() as patch:
+        patch.setattr(SourceReader, "load", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            world.rebuild()
+    world.deliver("movies", as_is)
+    assert world.rebuild() == 0
+
+
+def test_a_second_run_is_refused_and_names_the_first(world: BuiltWorld):
+    with only_run(world.settings):
+        second = world.crossrec("run")
+    assert second.returncode == 2
+    assert second.stderr.endswith(
+        f"crossrec: Another crossrec run (process {os.getpid()}) is using "
+        f"{world.settings.data_dir}. Wait for it, or set CROSSREC_DATA_DIR to another folder.\n"
+    )
+
+
+def test_a_full_disk_is_named_and_changes_nothing(
+    world: BuiltWorld, monkeypatch: pytest.MonkeyPatch
+):
+    before, sessions = world.published(), SessionDataset.open(world.settings.sessions_dir).digest
+
+    def full(_: Vocabulary, path: Path) -> None:
+        path.write_bytes(b"half")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    shorter = world.settings.sessions.model_copy(update={"max_length": 3})
+    with monkeypatch.context() as patch:
+        patch.setattr(Vocabulary, "save", full)
+        with pytest.raises(CrossrecError) as caught:
+            world.rebuild(sessions=shorter)
+    assert str(caught.value).startswith("sessions/sequences: OSError: [Errno 28] No space left")
+    assert str(caught.value).endswith("Make room and run again.")
+    assert world.published().equals(before)
+    assert SessionDataset.open(world.settings.sessions_dir).digest == sessions
+    assert world.leftovers() == []
+    assert world.rebuild() == 0
+
+
+@pytest.mark.parametrize("name", ["weights.safetensors", "manifest.json"])
+def test_a_damaged_champion_is_refused_and_the_next_run_mends_it(
+    world: BuiltWorld, capsys: pytest.CaptureFixture[str], name: str
+):
+    served = champion_path(world.settings.models_dir)
+    assert served is not None
+    content = (served / name).read_bytes()
+    (served / name).write_bytes(content[:-8])
+    assert world.exit_code("recommend", "Movie_Creed III") == 2
+    error = capsys.readouterr().err
+    assert str(served / name) in error
+    assert "train the model again: `crossrec run` notices and does so" in error
+
+    # The same model again: the figures stay, and the champion moves to it.
+    assert world.rebuild() == 2
+    mended = champion_path(world.settings.models_dir)
+    assert mended not in (None, served)
+    assert world.rebuild() == 0
+
+
+def test_a_bundle_promoted_by_hand_stays_the_champion(world: BuiltWorld):
+    models = world.settings.models_dir
+    older = open_bundle(list_bundles(models, "gru4rec")[0])
+    promote(models, older, reason="by hand")
+    assert world.rebuild() == 0
+    assert champion_path(models) == older.path
+
+
+def test_truncated_sessions_are_built_again(world: BuiltWorld):
+    array = world.settings.sessions_dir / "train" / "start_us.npy"
+    array.write_bytes(array.read_bytes()[:-8])
+    assert world.rebuild() == 1
+    assert SessionDataset.open(world.settings.sessions_dir).train.n_sessions > 0
+
+
+def test_a_folder_moved_aside_by_a_killed_run_is_put_back(world: BuiltWorld):
+    with subprocess.Popen([sys.executable, "-c", ""]) as gone:
+        gone.wait()
+    sessions = world.settings.sessions_dir
+    sessions.rename(sessions.with_name(f".{sessions.name}.replaced-{gone.pid}-00"))
+    assert world.rebuild() == 0
+    assert sessions.is_dir()
+
+
+@pytest.mark.parametrize("home", ["", "dagster_home"])
+def test_a_home_that_is_no_absolute_path_is_refused(monkeypatch: pytest.MonkeyPatch, home: str):
+    monkeypatch.setenv("DAGSTER_HOME", home)
+    with pytest.raises(SettingsError, match=r"DAGSTER_HOME is .*set it to the absolute path"):
+        require_home()
