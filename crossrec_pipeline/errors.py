@@ -16,6 +16,10 @@ class SourceError(CrossrecError):
     """A catalogue file or hub data set cannot be read as its domain declares."""
 
 
+class SourceUnavailableError(SourceError):
+    """A source cannot be reached now; trying again may help."""
+
+
 class EventsError(CrossrecError):
     """An interaction log cannot be read, or holds nothing that can be used."""
 

@@ -6,7 +6,7 @@ import polars as pl
 
 from crossrec_pipeline.catalogue.read_file import as_text
 from crossrec_pipeline.domains import DomainSpec
-from crossrec_pipeline.errors import SourceError
+from crossrec_pipeline.errors import SourceError, SourceUnavailableError
 
 _COMMIT_LENGTH = 40
 _REMEDY = (
@@ -47,7 +47,7 @@ def resolve_commit(spec: DomainSpec, revision: str) -> str:
             f"Check the revision. {_REMEDY}"
         ) from error
     except Exception as error:  # the HTTP library's own errors have no stable base class
-        raise SourceError(
+        raise SourceUnavailableError(
             f"{spec.name}: the hub cannot be reached for {name}@{revision} "
             f"({_first_line(error)}). {_REMEDY}"
         ) from error
@@ -72,7 +72,7 @@ def load_commit(spec: DomainSpec, commit: str, cache_dir: Path | None) -> pl.Dat
             name, revision=commit, split="train", cache_dir=_text(cache_dir)
         )
     except Exception as error:  # offline, a full disk, a changed layout: all need the same remedy
-        raise SourceError(
+        raise SourceUnavailableError(
             f"{spec.name}: cannot load {name}@{commit} from the hub ({_first_line(error)}). "
             f"{_REMEDY}"
         ) from error

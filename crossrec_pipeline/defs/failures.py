@@ -1,4 +1,4 @@
-"""Errors meant for people become Dagster failures that say just that, and are not retried."""
+"""Errors meant for people become Dagster failures that say just that; few are worth a retry."""
 
 import functools
 import inspect
@@ -8,8 +8,9 @@ from typing import Any, TypeVar, cast
 
 import dagster as dg
 
-from crossrec_pipeline.errors import CrossrecError
+from crossrec_pipeline.errors import CrossrecError, SourceUnavailableError
 
+_WAIT_SECONDS = 10
 _Body = TypeVar("_Body", bound=Callable[..., Any])
 
 
@@ -17,6 +18,8 @@ _Body = TypeVar("_Body", bound=Callable[..., Any])
 def _as_failure() -> Iterator[None]:
     try:
         yield
+    except SourceUnavailableError as error:
+        raise dg.RetryRequested(max_retries=2, seconds_to_wait=_WAIT_SECONDS) from error
     except CrossrecError as error:
         raise dg.Failure(description=str(error), allow_retries=False) from error
 
@@ -24,7 +27,8 @@ def _as_failure() -> Iterator[None]:
 def reports_errors(function: _Body) -> _Body:
     """Turn a CrossrecError of an asset or check body into a failure without retries.
 
-    A wrong file does not get better by trying again; a crash or a broken connection might.
+    A wrong file does not get better by trying again. A source that cannot be reached might: that
+    alone is asked for again. (A `RetryPolicy` would also repeat what a person interrupted.)
     """
 
     @functools.wraps(function)

@@ -22,6 +22,7 @@ from crossrec_pipeline.defs.sources import report_sources
 from crossrec_pipeline.domains import load_domains
 from crossrec_pipeline.errors import BundleError, CrossrecError, SessionsError, SettingsError
 from crossrec_pipeline.models.registry import champion_path, latest_bundle, verify_bundle
+from crossrec_pipeline.resources import Warehouse
 from crossrec_pipeline.sessions.store import SessionDataset
 from crossrec_pipeline.settings import Settings
 
@@ -70,9 +71,6 @@ def _outputs(settings: Settings) -> dict[str, Path]:
     """Where each asset's output lies: a folder deleted by hand must be built again."""
     evaluation, models = settings.evaluation_dir, settings.models_dir
     return {
-        "catalogue/staged_items": settings.warehouse_path,
-        "catalogue/items": settings.warehouse_path,
-        "catalogue/rejected_items": settings.warehouse_path,
         "interactions/events": settings.events_dir,
         "sessions/sequences": settings.sessions_dir,
         "models/popularity": models / "popularity",
@@ -86,6 +84,34 @@ def _outputs(settings: Settings) -> dict[str, Path]:
         f"catalogue/raw_{spec.name}": settings.raw_dir / f"{spec.name}.parquet"
         for spec in load_domains(settings.domains)
     }
+
+
+_TABLES = {
+    "catalogue/staged_items": "staging.items",
+    "catalogue/items": "catalogue.items",
+    "catalogue/rejected_items": "catalogue.rejected_items",
+}
+
+
+def _is_there(key: dg.AssetKey, settings: Settings) -> bool:
+    name = key.to_user_string()
+    if name in _TABLES:
+        return Warehouse(path=str(settings.warehouse_path)).exists(_TABLES[name])
+    output = _outputs(settings).get(name)
+    return output is None or output.exists()
+
+
+def _has_passed(
+    check: dg.AssetCheckKey, instance: dg.DagsterInstance, built_at: float | None
+) -> bool:
+    """Say whether a blocking check has passed since its asset was built."""
+    records = instance.event_log_storage.get_latest_asset_check_execution_by_key([check])
+    record = records.get(check)
+    if record is None or record.event is None or record.evaluation is None or built_at is None:
+        return False
+    evaluation = record.evaluation
+    held = evaluation.passed or evaluation.severity == dg.AssetCheckSeverity.WARN
+    return held and record.event.timestamp >= built_at
 
 
 def _clear_up(settings: Settings) -> None:
@@ -122,19 +148,32 @@ def _is_whole(key: dg.AssetKey, settings: Settings, version: str | None) -> bool
 def out_of_date(
     defs: dg.Definitions, instance: dg.DagsterInstance, settings: Settings
 ) -> list[dg.AssetKey]:
-    """List the assets that were never built, were damaged, or have other inputs or code by now."""
+    """List the assets that were never built, were damaged, or have other inputs or code by now.
+
+    What a check refused is out of date too: the data or the bounds may be others by now, and
+    nothing downstream may be built of it.
+    """
     graph = defs.resolve_asset_graph()
-    outputs = _outputs(settings)
 
     @functools.cache
+    def built(key: dg.AssetKey) -> dg.EventLogEntry | None:
+        return instance.get_latest_materialization_event(key)
+
     def tags(key: dg.AssetKey) -> Mapping[str, str]:
-        event = instance.get_latest_materialization_event(key)
+        event = built(key)
         materialization = event.asset_materialization if event else None
         return (materialization.tags if materialization else None) or {}
 
+    def refused(key: dg.AssetKey) -> bool:
+        event = built(key)
+        return not all(
+            _has_passed(check, instance, event.timestamp if event else None)
+            for check in graph.get_check_keys_for_assets({key})
+            if graph.get(check).blocking
+        )
+
     dirty = []
     for key in graph.executable_asset_keys:
-        output = outputs.get(key.to_user_string())
         node = graph.get(key)
         version = tags(key).get(_VERSION)
         moved = any(
@@ -142,9 +181,14 @@ def out_of_date(
             != tags(parent).get(_VERSION)
             for parent in node.parent_keys
         )
-        gone = output is not None and not output.exists()
         recoded = tags(key).get("dagster/code_version") != node.code_version
-        if gone or moved or recoded or not _is_whole(key, settings, version):
+        if (
+            moved
+            or recoded
+            or refused(key)
+            or not _is_there(key, settings)
+            or not _is_whole(key, settings, version)
+        ):
             dirty.append(key)
     return dirty
 

@@ -172,6 +172,42 @@ def test_truncated_sessions_are_built_again(world: BuiltWorld):
     assert SessionDataset.open(world.settings.sessions_dir).train.n_sessions > 0
 
 
+def test_a_deleted_warehouse_is_built_again(world: BuiltWorld):
+    items = world.items()
+    world.settings.warehouse_path.unlink()
+    assert world.rebuild() >= 3
+    assert world.items().equals(items)
+    assert world.rebuild() == 0
+
+
+def test_what_a_check_refused_stays_refused_until_its_bound_is_raised(world: BuiltWorld):
+    before = world.published()
+    world.deliver("movies", a_third_of_the_rows_lost)
+    for _ in range(2):
+        with pytest.raises(CrossrecError, match="the check failed on what is listed above"):
+            world.rebuild()
+        assert world.published().equals(before)
+    world.rebuild(quality={"max_shrink": 0.5, "max_fill_drift": 0.5})
+    assert world.items().height < before.items.height
+
+
+def test_a_refused_log_is_not_trained_on_at_the_second_try(world: BuiltWorld):
+    before = world.published()
+    strict = {"max_rejected_events_share": 0.0}
+    known = [name for name in world.items()["item_id"] if name.replace("_", "").isalnum()]
+    log = world.settings.data_dir / "log.csv"
+    rows = [f"u{n % 40},{known[n * n % len(known)]},{1_700_000_000 + n * 60}" for n in range(3_000)]
+    rows[7] = f"u7,Movie_None,{1_700_000_420}"
+    log.write_text("\n".join(["user_id,item_id,timestamp", *rows]) + "\n")
+    for _ in range(2):
+        with pytest.raises(CrossrecError, match="the check failed on what is listed above"):
+            world.rebuild(events=str(log), quality=strict)
+        assert world.published().equals(before)
+    world.deliver("movies", as_is)
+    world.rebuild()
+    assert world.rebuild() == 0
+
+
 def test_a_folder_moved_aside_by_a_killed_run_is_put_back(world: BuiltWorld):
     with subprocess.Popen([sys.executable, "-c", ""]) as gone:
         gone.wait()
