@@ -30,8 +30,7 @@ run: $(VENV)/runtime.stamp ## build what is out of date, print the figures and a
 
 ui: $(VENV)/runtime.stamp ## Dagster's web server and daemon on http://localhost:3000
 	@# Web server and daemon would both set up a fresh home, and get in each other's way.
-	@mkdir -p $(DAGSTER_HOME)
-	@$(BIN)/python -c 'import dagster; dagster.DagsterInstance.get().dispose()'
+	@$(BIN)/python -c 'from crossrec_pipeline.defs.home import *; open_instance(prepare_home()).dispose()'
 	@exec $(BIN)/dagster dev --workspace workspace.yaml --port 3000
 
 test: $(VENV)/dev.stamp ## run the tests (real data too, where CROSSREC_REAL_DATA names it)

@@ -33,9 +33,8 @@ def run() -> None:
     settings = load_settings()
     home = project_root() / "dagster_home"
     os.environ.setdefault("DAGSTER_HOME", str(home.resolve()))
-    from crossrec_pipeline.defs.rebuild import rebuild, require_home
+    from crossrec_pipeline.defs.rebuild import rebuild
 
-    require_home().mkdir(parents=True, exist_ok=True)
     n_built = rebuild(settings)
     typer.echo(f"{n_built} assets built.\n" if n_built else "Everything is up to date.\n")
     report()

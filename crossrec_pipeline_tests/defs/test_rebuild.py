@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from crossrec_pipeline.catalogue.load import SourceReader
-from crossrec_pipeline.defs.rebuild import only_run, require_home
-from crossrec_pipeline.errors import CrossrecError, SettingsError
+from crossrec_pipeline.defs.rebuild import only_run
+from crossrec_pipeline.errors import CrossrecError
 from crossrec_pipeline.models.gru4rec import train
 from crossrec_pipeline.models.registry import (
     champion_path,
@@ -215,10 +215,3 @@ def test_a_folder_moved_aside_by_a_killed_run_is_put_back(world: BuiltWorld):
     sessions.rename(sessions.with_name(f".{sessions.name}.replaced-{gone.pid}-00"))
     assert world.rebuild() == 0
     assert sessions.is_dir()
-
-
-@pytest.mark.parametrize("home", ["", "dagster_home"])
-def test_a_home_that_is_no_absolute_path_is_refused(monkeypatch: pytest.MonkeyPatch, home: str):
-    monkeypatch.setenv("DAGSTER_HOME", home)
-    with pytest.raises(SettingsError, match=r"DAGSTER_HOME is .*set it to the absolute path"):
-        require_home()

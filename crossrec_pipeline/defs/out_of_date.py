@@ -1,0 +1,137 @@
+"""What must be built: from what an instance remembers, and what lies on the disk."""
+
+import functools
+from collections.abc import Mapping
+from pathlib import Path
+
+import dagster as dg
+
+from crossrec_pipeline.defs.models import CHAMPION_KEY, MODEL_KINDS, model_key
+from crossrec_pipeline.defs.sessions import SEQUENCES_KEY
+from crossrec_pipeline.domains import load_domains
+from crossrec_pipeline.errors import BundleError, SessionsError
+from crossrec_pipeline.models.registry import champion_path, latest_bundle, verify_bundle
+from crossrec_pipeline.resources import Warehouse
+from crossrec_pipeline.sessions.store import SessionDataset
+from crossrec_pipeline.settings import Settings
+
+_VERSION = "dagster/data_version"
+
+
+def output_paths(settings: Settings) -> dict[str, Path]:
+    """Where each asset's output lies: a folder deleted by hand must be built again."""
+    evaluation, models = settings.evaluation_dir, settings.models_dir
+    return {
+        "interactions/events": settings.events_dir,
+        "sessions/sequences": settings.sessions_dir,
+        "models/popularity": models / "popularity",
+        "models/markov": models / "markov",
+        "models/gru4rec": models / "gru4rec",
+        "models/champion": models / "champion.json",
+        "evaluation/ranks": evaluation / "ranks",
+        "evaluation/report": evaluation / "report.html",
+        "exploration/charts": settings.data_dir / "exploration" / "charts.html",
+    } | {
+        f"catalogue/raw_{spec.name}": settings.raw_dir / f"{spec.name}.parquet"
+        for spec in load_domains(settings.domains)
+    }
+
+
+_TABLES = {
+    "catalogue/staged_items": "staging.items",
+    "catalogue/items": "catalogue.items",
+    "catalogue/rejected_items": "catalogue.rejected_items",
+}
+
+
+def _is_there(key: dg.AssetKey, settings: Settings) -> bool:
+    name = key.to_user_string()
+    if name in _TABLES:
+        return Warehouse(path=str(settings.warehouse_path)).exists(_TABLES[name])
+    output = output_paths(settings).get(name)
+    return output is None or output.exists()
+
+
+def _has_passed(
+    check: dg.AssetCheckKey, instance: dg.DagsterInstance, built_at: float | None
+) -> bool:
+    """Say whether a blocking check has passed since its asset was built."""
+    records = instance.event_log_storage.get_latest_asset_check_execution_by_key([check])
+    record = records.get(check)
+    if record is None or record.event is None or record.evaluation is None or built_at is None:
+        return False
+    evaluation = record.evaluation
+    held = evaluation.passed or evaluation.severity == dg.AssetCheckSeverity.WARN
+    return held and record.event.timestamp >= built_at
+
+
+def _is_whole(key: dg.AssetKey, settings: Settings, version: str | None) -> bool:
+    """Say whether the files that other assets and the recommender open are what was written.
+
+    A copy that went wrong or a disk that lost a block would otherwise be met by every later run.
+    The champion may be another bundle than the newest: a person may have promoted it.
+    """
+    models = settings.models_dir
+    try:
+        if key == SEQUENCES_KEY:
+            SessionDataset.open(settings.sessions_dir)
+        for kind in MODEL_KINDS:
+            if key == model_key(kind):
+                bundle = latest_bundle(models, kind)
+                return bundle is not None and verify_bundle(bundle.path).data_version == version
+        if key == CHAMPION_KEY:
+            served = champion_path(models)
+            if served is None:
+                return False
+            verify_bundle(served)
+    except (BundleError, SessionsError):
+        return False
+    return True
+
+
+def out_of_date(
+    defs: dg.Definitions, instance: dg.DagsterInstance, settings: Settings
+) -> list[dg.AssetKey]:
+    """List the assets that were never built, were damaged, or have other inputs or code by now.
+
+    What a check refused is out of date too: the data or the bounds may be others by now, and
+    nothing downstream may be built of it.
+    """
+    graph = defs.resolve_asset_graph()
+
+    @functools.cache
+    def built(key: dg.AssetKey) -> dg.EventLogEntry | None:
+        return instance.get_latest_materialization_event(key)
+
+    def tags(key: dg.AssetKey) -> Mapping[str, str]:
+        event = built(key)
+        materialization = event.asset_materialization if event else None
+        return (materialization.tags if materialization else None) or {}
+
+    def refused(key: dg.AssetKey) -> bool:
+        event = built(key)
+        return not all(
+            _has_passed(check, instance, event.timestamp if event else None)
+            for check in graph.get_check_keys_for_assets({key})
+            if graph.get(check).blocking
+        )
+
+    dirty = []
+    for key in graph.executable_asset_keys:
+        node = graph.get(key)
+        version = tags(key).get(_VERSION)
+        moved = any(
+            tags(key).get(f"dagster/input_data_version/{parent.to_user_string()}")
+            != tags(parent).get(_VERSION)
+            for parent in node.parent_keys
+        )
+        recoded = tags(key).get("dagster/code_version") != node.code_version
+        if (
+            moved
+            or recoded
+            or refused(key)
+            or not _is_there(key, settings)
+            or not _is_whole(key, settings, version)
+        ):
+            dirty.append(key)
+    return dirty
