@@ -1,5 +1,6 @@
-"""The command line: ``crossrec run``, ``crossrec recommend``, ``crossrec report``."""
+"""The command line: ``crossrec run``, ``tune``, ``recommend``, ``report``."""
 
+import json
 import os
 import sys
 import warnings
@@ -31,8 +32,7 @@ app = typer.Typer(
 def run() -> None:
     """Build everything that is out of date; then show the figures and an example."""
     settings = load_settings()
-    home = project_root() / "dagster_home"
-    os.environ.setdefault("DAGSTER_HOME", str(home.resolve()))
+    _default_home()
     from crossrec_pipeline.defs.rebuild import rebuild
 
     n_built = rebuild(settings)
@@ -42,6 +42,11 @@ def run() -> None:
     typer.echo("\nReport page:  " + str(settings.evaluation_dir / "report.html"))
     typer.echo("Charts page:  " + str(settings.data_dir / "exploration" / "charts.html"))
     typer.echo("Dagster UI:   make ui, then http://localhost:3000")
+
+
+def _default_home() -> None:
+    home = project_root() / "dagster_home"
+    os.environ.setdefault("DAGSTER_HOME", str(home.resolve()))
 
 
 def _show_example() -> None:
@@ -58,6 +63,24 @@ def _print_rows(rows: Sequence["Recommendation"]) -> None:
     width = max((len(row.item_id) for row in rows), default=0)
     for row in rows:
         typer.echo(f"  {row.score:7.4f}  {row.item_type:<8} {row.item_id:<{width}}  {row.title}")
+
+
+@app.command()
+def tune(
+    trials: Annotated[
+        int, typer.Option(min=1, help="trials in all, those of a search broken off included")
+    ] = 20,
+) -> None:
+    """Search for GRU4Rec's configuration on validation; Ctrl-C and again goes on."""
+    settings = load_settings()
+    _default_home()
+    from crossrec_pipeline.defs.rebuild import search
+    from crossrec_pipeline.models.gru4rec.tuned import tuned_overrides
+
+    search(settings, trials)
+    found = json.dumps(tuned_overrides(settings.tuning_dir))
+    typer.echo(f"\nBest, other than the preset:  {found}")
+    typer.echo("To train with it:  CROSSREC_TRAINING__PRESET=tuned crossrec run")
 
 
 @app.command()

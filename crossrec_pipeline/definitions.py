@@ -15,6 +15,7 @@ from crossrec_pipeline.defs import (
     schedules,
     sessions,
     sources,
+    tuning,
 )
 from crossrec_pipeline.digests import json_digest
 from crossrec_pipeline.domains import load_domains
@@ -48,6 +49,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
             evaluation.report,
             models.champion,
             exploration.charts,
+            tuning.TUNED,
         ],
         asset_checks=checks.all_checks(settings),
         sensors=[
@@ -55,7 +57,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
             automation.automation_sensor(),
             automation.log_failed_runs,
         ],
-        jobs=[schedules.WHOLE_STREET, schedules.AUDIT],
+        jobs=[schedules.WHOLE_STREET, schedules.AUDIT, tuning.tune_gru4rec],
         schedules=[schedules.DAILY_AUDIT],
         resources={
             "settings": settings,
@@ -75,7 +77,7 @@ def _with_policy(spec: dg.AssetSpec, settings: Settings) -> dg.AssetSpec:
     shaping = {
         interactions.EVENTS_KEY: [settings.event_columns],
         sessions.SEQUENCES_KEY: [settings.sessions, settings.split],
-        models.model_key(models.MAIN_MODEL): [settings.training],
+        models.model_key(models.MAIN_MODEL): [settings.training, models.found_by_search(settings)],
         catalogue.STAGED_ITEMS: [domains],
         **{catalogue.raw_key(name): [digest] for name, digest in domains.items()},
     }.get(spec.key)

@@ -54,11 +54,16 @@ class SplitSettings(_Section):
 class TrainingSettings(_Section):
     """Which GRU4Rec is trained. Fields left empty come from the preset."""
 
-    preset: Literal["default", "classic"] = "default"
+    preset: Literal["default", "classic", "tuned"] = "default"
+    """`tuned`: the preset `default` with what `crossrec tune` last found best."""
     seed: int = 0
     epochs: Annotated[int, Field(gt=0)] | None = None
     learning_rate: Annotated[float, Field(gt=0)] | None = None
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    # No part of what decides the model, so not shown with it: another value must not retrain it.
+    checkpoint_minutes: Annotated[
+        float, Field(gt=0, repr=False, description="training that a crash may cost at most")
+    ] = 5.0
 
 
 class QualitySettings(_Section):
@@ -150,6 +155,16 @@ class Settings(BaseSettings):
     def models_dir(self) -> Path:
         """Versioned model bundles and the champion pointer."""
         return self.data_dir / "models"
+
+    @cached_property
+    def checkpoints_dir(self) -> Path:
+        """Trainings that are not done; empty when none is under way or was broken off."""
+        return self.data_dir / "checkpoints"
+
+    @cached_property
+    def tuning_dir(self) -> Path:
+        """The search for GRU4Rec's configuration, and what it found."""
+        return self.data_dir / "tuning" / "gru4rec"
 
     @cached_property
     def evaluation_dir(self) -> Path:

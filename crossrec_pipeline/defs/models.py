@@ -1,6 +1,6 @@
 """Trained models as versioned bundles, and the champion that is served."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import dagster as dg
@@ -12,10 +12,13 @@ from crossrec_pipeline.defs.metadata import counts_table
 from crossrec_pipeline.defs.sessions import SEQUENCES_KEY
 from crossrec_pipeline.errors import BundleError, SettingsError
 from crossrec_pipeline.models.base import FitReport, Recommender
+from crossrec_pipeline.models.gru4rec.config import GRU4RecConfig, preset
+from crossrec_pipeline.models.gru4rec.tuned import tuned_overrides
 from crossrec_pipeline.models.markov import Markov
 from crossrec_pipeline.models.popularity import Popularity
 from crossrec_pipeline.models.registry import (
     Bundle,
+    bundle_card,
     latest_bundle,
     promote,
     prune_bundles,
@@ -52,14 +55,14 @@ def require_bundle(settings: Settings, kind: str) -> Bundle:
     return bundle
 
 
-def _fit_and_save(
+def _save(
     model: Recommender,
+    report: FitReport,
+    dataset: SessionDataset,
     settings: Settings,
-    context: dg.AssetExecutionContext,
     seed: int | None = None,
-) -> tuple[Bundle, FitReport, dict[str, Any]]:
-    dataset = SessionDataset.open(settings.sessions_dir)
-    report = model.fit(dataset.train, dataset.vocabulary, dataset.validation, context.log.info)
+) -> tuple[Bundle, dict[str, Any]]:
+    """Keep a fitted model as a bundle, and say what the UI shows of it."""
     bundle = save_bundle(
         model,
         dataset.vocabulary,
@@ -76,8 +79,9 @@ def _fit_and_save(
         "training events": dataset.train.n_events,
         "configuration": dg.MetadataValue.json(model.config()),
         "training": counts_table({k: str(v) for k, v in report.summary.items()}, "figure", "value"),
+        "model card": dg.MetadataValue.md(bundle_card(bundle)),
     }
-    return bundle, report, metadata
+    return bundle, metadata
 
 
 def _baseline(kind: str, make: Callable[[], Recommender], description: str) -> dg.AssetsDefinition:
@@ -97,7 +101,9 @@ def _baseline(kind: str, make: Callable[[], Recommender], description: str) -> d
     def baseline(
         context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings]
     ) -> dg.MaterializeResult:
-        bundle, _, metadata = _fit_and_save(make(), settings, context)
+        dataset, model = SessionDataset.open(settings.sessions_dir), make()
+        report = model.fit(dataset.train, dataset.vocabulary, dataset.validation, context.log.info)
+        bundle, metadata = _save(model, report, dataset, settings)
         version = dg.DataVersion(bundle.data_version)
         return dg.MaterializeResult(metadata=metadata, data_version=version)
 
@@ -138,13 +144,53 @@ class TrainingConfig(dg.Config):
             raise SettingsError(f"The training configuration cannot be used: {error}") from None
 
 
+def gru4rec_config(settings: Settings, training: TrainingSettings) -> GRU4RecConfig:
+    """Put a configuration together from a preset and what the settings say of it.
+
+    Raises
+    ------
+    SettingsError
+        If the preset is what a search found, and there has been none.
+    """
+    given = {
+        name: value
+        for name in ("epochs", "learning_rate")
+        if (value := getattr(training, name)) is not None
+    }
+    found, base = {}, training.preset
+    if training.preset == "tuned":
+        found, base = tuned_overrides(settings.tuning_dir), "default"
+    return preset(base, **{**found, "seed": training.seed, "device": training.device, **given})
+
+
+def found_by_search(settings: Settings) -> dict[str, Any]:
+    """Return what a search found, where it is used and there has been one."""
+    if settings.training.preset != "tuned":
+        return {}
+    try:
+        return tuned_overrides(settings.tuning_dir)
+    except SettingsError:
+        # Loading must not fail; training says so.
+        return {}
+
+
+def _epoch_observation(row: Mapping[str, float]) -> dg.AssetObservation:
+    """Show an epoch's figures on the asset's page while training goes on."""
+    names = {"recall_at_20": "validation recall@20", "events_per_second": "events/s"}
+    return dg.AssetObservation(
+        asset_key=model_key(MAIN_MODEL),
+        description=f"epoch {row['epoch']:.0f}",
+        metadata={names.get(name, name): value for name, value in row.items()},
+    )
+
+
 @dg.asset(
     key=model_key(MAIN_MODEL),
     deps=[SEQUENCES_KEY],
     group_name="models",
     kinds={"pytorch"},
     owners=["team:ml"],
-    code_version="1",
+    code_version="2",
     pool="training",
     automation_condition=after_upstream(),
     description=(
@@ -158,20 +204,26 @@ def gru4rec(
     config: TrainingConfig,
     settings: dg.ResourceParam[Settings],
 ) -> dg.MaterializeResult:
-    """Train the network."""
+    """Train the network; go on where a training that was broken off left."""
     from crossrec_pipeline.evaluation.charts import training_curves
-    from crossrec_pipeline.models.gru4rec.config import preset
+    from crossrec_pipeline.models.gru4rec.checkpoint import Checkpoints
     from crossrec_pipeline.models.gru4rec.model import GRU4Rec
     from crossrec_pipeline.rendering import png_markdown
 
     training = config.over(settings.training)
-    given = {
-        name: value
-        for name in ("epochs", "learning_rate")
-        if (value := getattr(training, name)) is not None
-    }
-    model = GRU4Rec(preset(training.preset, seed=training.seed, device=training.device, **given))
-    bundle, report, metadata = _fit_and_save(model, settings, context, training.seed)
+    model = GRU4Rec(gru4rec_config(settings, training))
+    dataset = SessionDataset.open(settings.sessions_dir)
+    checkpoints = Checkpoints(settings.checkpoints_dir / MAIN_MODEL, training.checkpoint_minutes)
+    report = model.fit(
+        dataset.train,
+        dataset.vocabulary,
+        dataset.validation,
+        context.log.info,
+        checkpoints=checkpoints,
+        on_epoch=lambda row: context.log_event(_epoch_observation(row)),
+    )
+    bundle, metadata = _save(model, report, dataset, settings, training.seed)
+    checkpoints.remove()
     return dg.MaterializeResult(
         metadata={
             **metadata,

@@ -13,11 +13,13 @@ from crossrec_pipeline.defs.home import open_instance, prepare_home
 from crossrec_pipeline.defs.narration import NARRATOR, why
 from crossrec_pipeline.defs.out_of_date import out_of_date, output_paths
 from crossrec_pipeline.defs.sources import report_sources
+from crossrec_pipeline.defs.tuning import tune_gru4rec
 from crossrec_pipeline.errors import CrossrecError
 from crossrec_pipeline.settings import Settings
 
 _PROCESS_TAG = "crossrec/process"
 _MAX_WAVES = 20
+_AT_TERMINAL = {"loggers": {"console": {}}}
 
 
 @contextmanager
@@ -85,9 +87,7 @@ def rebuild(settings: Settings) -> int:
         _bury_killed_runs(instance)
         _clear_up(settings)
         report_sources(settings, instance)
-        defs = dg.Definitions.merge(
-            build_definitions(settings), dg.Definitions(loggers={"console": NARRATOR})
-        )
+        defs = _narrated(settings)
         job = defs.resolve_implicit_global_asset_job_def()
         built = 0
         for _ in range(_MAX_WAVES):
@@ -99,7 +99,7 @@ def rebuild(settings: Settings) -> int:
                 asset_selection=wave,
                 instance=instance,
                 raise_on_error=False,
-                run_config={"loggers": {"console": {}}},
+                run_config=_AT_TERMINAL,
                 tags={_PROCESS_TAG: str(os.getpid())},
             )
             if not result.success:
@@ -109,3 +109,35 @@ def rebuild(settings: Settings) -> int:
             "Some assets are out of date again as soon as they are built: "
             + ", ".join(key.to_user_string() for key in out_of_date(defs, instance, settings))
         )
+
+
+def search(settings: Settings, n_trials: int) -> None:
+    """Search for GRU4Rec's configuration in this process.
+
+    Raises
+    ------
+    CrossrecError
+        If there are no sessions yet, or no trial was completed.
+    KeyboardInterrupt
+        If a person stopped it; the next call goes on.
+    """
+    with only_run(settings), open_instance(prepare_home()) as instance:
+        _bury_killed_runs(instance)
+        job = _narrated(settings).resolve_job_def(tune_gru4rec.name)
+        result = job.execute_in_process(
+            instance=instance,
+            raise_on_error=False,
+            run_config={
+                **_AT_TERMINAL,
+                "ops": {"search_configuration": {"config": {"trials": n_trials}}},
+            },
+            tags={_PROCESS_TAG: str(os.getpid())},
+        )
+        if not result.success:
+            raise CrossrecError(why(result))
+
+
+def _narrated(settings: Settings) -> dg.Definitions:
+    return dg.Definitions.merge(
+        build_definitions(settings), dg.Definitions(loggers={"console": NARRATOR})
+    )

@@ -169,6 +169,31 @@ def training_curves(history: Sequence[Mapping[str, float]]) -> Chart:
     return alt.vconcat(*charts, title="Training by epoch")
 
 
+def trials_chart(trials: pl.DataFrame) -> Chart:
+    """Draw validation Recall@20 by trial (`tuning.TRIALS`); pruned trials are hollow."""
+    points = trials.filter(pl.col("validation_recall_at_20").is_not_null())
+    return (
+        alt.Chart(
+            alt.InlineData(
+                values=points.select("trial", "validation_recall_at_20", "state").to_dicts()
+            ),
+            title="Search by trial",
+        )
+        .mark_point(color=BLUE, size=50)
+        .encode(
+            x=alt.X("trial:Q", title="Trial", axis=alt.Axis(format="d", tickMinStep=1)),
+            y=alt.Y(
+                "validation_recall_at_20:Q",
+                title="Validation Recall@20",
+                scale=alt.Scale(zero=False),
+            ),
+            fillOpacity=alt.condition("datum.state == 'complete'", alt.value(1), alt.value(0)),
+            fill=alt.value(BLUE),
+        )
+        .properties(width=_WIDTH, height=200)
+    )
+
+
 def _select(metrics: pl.DataFrame, slice_: str, k: int) -> pl.DataFrame:
     rows = metrics.filter(
         (pl.col("slice") == slice_)

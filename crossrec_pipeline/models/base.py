@@ -51,6 +51,9 @@ class FitReport:
 Progress = Callable[[str], None]
 """Receives a line of text now and then."""
 
+EpochDone = Callable[[dict[str, float]], None]
+"""Receives an epoch's row of `FitReport.history` as soon as it is known."""
+
 
 class Recommender(Protocol):
     """A next-item model over a fixed vocabulary. Constructed with its configuration."""

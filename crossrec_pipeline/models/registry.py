@@ -1,8 +1,8 @@
 """From a fitted model to a versioned bundle on disk, and from a bundle to a model that serves.
 
 A bundle is the directory ``<models_dir>/<kind>/<version>/`` with `weights.safetensors`,
-`config.json`, `vocabulary.parquet` and `manifest.json`. ``<models_dir>/champion.json`` names the
-one that is served.
+`config.json`, `vocabulary.parquet`, `manifest.json` and `MODEL_CARD.md`, which says what the others
+do in words and tables. ``<models_dir>/champion.json`` names the one that is served.
 """
 
 import importlib
@@ -18,7 +18,7 @@ from typing import Any, cast
 
 import numpy as np
 from polars.exceptions import PolarsError
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 
 from crossrec_pipeline.atomic import (
     atomic_directory,
@@ -29,6 +29,7 @@ from crossrec_pipeline.atomic import (
 from crossrec_pipeline.digests import file_sha256, json_digest, text_digest
 from crossrec_pipeline.errors import BundleError
 from crossrec_pipeline.models.base import Recommender
+from crossrec_pipeline.models.card import model_card
 from crossrec_pipeline.sessions.vocabulary import Vocabulary
 
 FORMAT_VERSION = 1
@@ -43,6 +44,7 @@ WEIGHTS = "weights.safetensors"
 CONFIG = "config.json"
 VOCABULARY = "vocabulary.parquet"
 MANIFEST = "manifest.json"
+CARD = "MODEL_CARD.md"
 CHAMPION = "champion.json"
 
 _HASHED = (WEIGHTS, CONFIG, VOCABULARY)
@@ -174,6 +176,7 @@ def save_bundle(
                     **{name: _installed_version(name) for name in _RECORDED_PACKAGES},
                 },
                 "vocabulary": {"items": vocabulary.n_items, "digest": vocabulary.digest},
+                "parameters": _count_values(partial / WEIGHTS),
                 "metrics": _json_ready(metrics or {}),
                 "training": {
                     "summary": _json_ready(summary or {}),
@@ -188,6 +191,8 @@ def save_bundle(
                 },
             }
             _write_json(partial / MANIFEST, manifest)
+            # Nothing reads it back, so it is not among the files whose hashes are looked at.
+            (partial / CARD).write_text(model_card(manifest, config), encoding="utf-8")
     return open_bundle(kind_dir / version)
 
 
@@ -219,6 +224,17 @@ def open_bundle(path: Path) -> Bundle:
     ):
         raise BundleError(f"{manifest_path} lists no sizes and hashes of files. {_REBUILD}")
     return Bundle(path, manifest["kind"], manifest["version"], manifest["data_version"], manifest)
+
+
+def bundle_card(bundle: Bundle) -> str:
+    """Describe a bundle in Markdown, as its `MODEL_CARD.md` did when it was made.
+
+    Raises
+    ------
+    BundleError
+        If its configuration cannot be read.
+    """
+    return model_card(bundle.manifest, _read_json(bundle.path / CONFIG))
 
 
 def verify_bundle(path: Path) -> Bundle:
@@ -436,6 +452,12 @@ def _read_json(path: Path) -> dict[str, Any]:
 def _write_json(path: Path, content: Mapping[str, Any]) -> None:
     text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
     path.write_text(text + "\n", encoding="utf-8")
+
+
+def _count_values(weights: Path) -> int:
+    """Count the numbers in a safetensors file, by its header."""
+    with safe_open(weights, framework="numpy") as file:
+        return sum(math.prod(file.get_slice(name).get_shape()) for name in file.keys())  # noqa: SIM118
 
 
 def _json_ready(value: Any) -> Any:

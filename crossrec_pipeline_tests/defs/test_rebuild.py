@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -40,11 +41,24 @@ def killed(connection, table):
 resources._create_schema = killed
 """
 
-AFTER_THE_FIRST_EPOCH = """
-import os, signal
+IN_TRAINING = """
+import itertools, os, signal
 from crossrec_pipeline.models.gru4rec import train
-train._epoch_line = lambda row, epochs: os.kill(os.getpid(), signal.SIGKILL)
+keep_state, steps = train.keep_state, itertools.count(1)
+def stopped(*arguments):
+    keep_state(*arguments)
+    if next(steps) == 6:
+        os.kill(os.getpid(), signal.{signal})
+train.keep_state = stopped
+os.environ["CROSSREC_TRAINING__CHECKPOINT_MINUTES"] = "{minutes}"
 """
+
+
+def _progress(line: str, error: str) -> int:
+    """Return how far the first epoch was, in per cent, when a run said so."""
+    found = re.search(line + r" epoch 1, (\d+) %", error)
+    assert found, error
+    return int(found[1])
 
 
 @pytest.fixture(scope="module")
@@ -66,24 +80,40 @@ def test_a_run_can_be_killed_and_interrupted_anywhere_and_goes_on(
     assert "✓ catalogue/staged_items" in killed.stderr
     assert world.published().equals(before)
 
-    killed = world.crossrec("run", before=AFTER_THE_FIRST_EPOCH)
+    killed = world.crossrec("run", before=IN_TRAINING.format(signal="SIGKILL", minutes=1e-9))
     assert killed.returncode == KILLED, killed.stderr
     assert "✓ catalogue/items" in killed.stderr
+    assert "going on from" not in killed.stderr
     assert not world.items().equals(before.items)
     assert (world.champion(), world.published().bundles) == (before.champion, before.bundles)
 
+    interrupted = world.crossrec("run", before=IN_TRAINING.format(signal="SIGINT", minutes=5))
+    assert interrupted.returncode == INTERRUPTED, interrupted.stderr
+    first = _progress("going on from", interrupted.stderr)
+    second = _progress("stopped at", interrupted.stderr)
+    assert 0 < first < second
+    assert interrupted.stderr.endswith(
+        "Interrupted. Finished assets are kept; run again to go on.\n"
+    )
+    assert "Traceback" not in interrupted.stderr
+
     with monkeypatch.context() as patch:
-        patch.setattr(train, "_epoch_line", lambda *_: os.kill(os.getpid(), signal.SIGINT))
+        patch.setattr(train, "_epoch_line", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
         assert world.exit_code("run") == INTERRUPTED
     error = capfd.readouterr().err
+    assert _progress("going on from", error) == second
+    assert "stopped at the end of epoch 1, the last one, which is kept" in error
     assert error.endswith("Interrupted. Finished assets are kept; run again to go on.\n")
     assert "Traceback" not in error
     assert world.champion() == before.champion
     assert world.leftovers() == []
+    assert list(world.settings.checkpoints_dir.rglob("*.safetensors"))
 
     assert world.exit_code("run") == 0
     error = capfd.readouterr().err
+    assert "going on from the end of epoch 1" in error
     assert "✓ models/gru4rec" in error
+    assert not list(world.settings.checkpoints_dir.iterdir())
     assert "✓ catalogue/items" not in error
     assert world.champion() != before.champion
     assert world.leftovers() == []

@@ -17,6 +17,7 @@ from crossrec_pipeline.models.markov import Markov
 from crossrec_pipeline.models.popularity import Popularity
 from crossrec_pipeline.models.registry import (
     Bundle,
+    bundle_card,
     champion_path,
     latest_bundle,
     list_bundles,
@@ -61,11 +62,12 @@ def test_loaded_bundle_scores_as_the_saved_model(tmp_path: Path) -> None:
     assert loaded.manifest == bundle.manifest
 
 
-def test_bundle_is_four_files_under_kind_and_version(tmp_path: Path) -> None:
+def test_bundle_is_five_files_under_kind_and_version(tmp_path: Path) -> None:
     bundle = save(tmp_path)
     assert bundle.path == tmp_path / "markov" / bundle.version
     assert bundle.version == f"20230601T120000000000Z-{bundle.data_version[:8]}"
     assert sorted(path.name for path in bundle.path.iterdir()) == [
+        "MODEL_CARD.md",
         "config.json",
         "manifest.json",
         "vocabulary.parquet",
@@ -101,7 +103,21 @@ def test_manifest_says_where_the_model_came_from(tmp_path: Path) -> None:
     assert manifest["created_at"] == "2023-06-01T12:00:00+00:00"
     assert manifest["packages"]["numpy"] == np.__version__
     assert manifest["vocabulary"]["items"] == 4
+    assert manifest["parameters"] == 4
     assert set(manifest["files"]) == {"weights.safetensors", "config.json", "vocabulary.parquet"}
+
+
+def test_card_beside_the_model_is_made_of_its_manifest(tmp_path: Path) -> None:
+    bundle = save(tmp_path)
+    card = (bundle.path / "MODEL_CARD.md").read_text()
+    assert card == bundle_card(bundle)
+    assert card.startswith(f"# markov {bundle.version}\n")
+
+
+def test_bundle_without_a_card_is_a_bundle(tmp_path: Path) -> None:
+    bundle = save(tmp_path)
+    (bundle.path / "MODEL_CARD.md").unlink()
+    assert verify_bundle(bundle.path) == bundle
 
 
 def test_equal_models_have_equal_data_versions_whenever_they_are_saved(tmp_path: Path) -> None:

@@ -2,10 +2,15 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
+from crossrec_pipeline.models.gru4rec.state import State
 from crossrec_pipeline.sessions.store import SessionStore
+
+_READ_AHEAD = 4096
+"""Sessions of the order that are looked up at once."""
 
 
 @dataclass(frozen=True)
@@ -67,9 +72,15 @@ def packed_order(begins: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, n
     return begins[run] + step, batch_sizes
 
 
-def session_parallel_windows(
-    store: SessionStore, order: np.ndarray, n_lanes: int, n_steps: int
-) -> Iterator[Window]:
+class Order(Protocol):
+    """Session numbers in the order in which they are to be taken; an array is one."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, part: slice, /) -> np.ndarray: ...
+
+
+class SessionParallelWindows:
     """Walk through sessions in parallel lanes, `n_steps` predictions of each lane at a time.
 
     A lane whose session ends takes the next session of `order` at once, within the same window.
@@ -86,34 +97,85 @@ def session_parallel_windows(
     n_lanes, n_steps
         Size of a full window: `n_lanes` × `n_steps` predictions.
     """
-    order = order[store.lengths[order] >= 2]
-    first, last = store.offsets[order], store.offsets[order + 1] - 1
-    event = np.zeros(n_lanes, dtype=np.int64)  # next input of each lane
-    end = np.zeros(n_lanes, dtype=np.int64)  # its session's last event, which is only a target
-    starts = np.zeros(n_lanes, dtype=bool)
-    taken = 0
-    while True:
-        room = np.full(n_lanes, n_steps)
+
+    def __init__(self, store: SessionStore, order: Order, n_lanes: int, n_steps: int) -> None:
+        self._store = store
+        self._order = order
+        self._n_steps = n_steps
+        self._event = np.zeros(n_lanes, dtype=np.int64)  # next input of each lane
+        self._end = np.zeros(n_lanes, dtype=np.int64)  # its session's last event, only a target
+        self._starts = np.zeros(n_lanes, dtype=bool)
+        self._go_to(0)
+
+    def state(self) -> State:
+        """Return where the walk is, between two windows."""
+        return {
+            "taken": self._taken,
+            "event": self._event,
+            "end": self._end,
+            "starts": self._starts,
+        }
+
+    def load_state(self, state: State) -> None:
+        """Go where a walk over the same sessions in the same order was."""
+        for name in ("event", "end", "starts"):
+            getattr(self, f"_{name}")[:] = np.asarray(state[name])
+        self._go_to(state["taken"])
+
+    def __iter__(self) -> Iterator[Window]:
+        return self
+
+    def __next__(self) -> Window:
+        room = np.full(len(self._event), self._n_steps)
         rounds: list[tuple[np.ndarray, ...]] = []
         while True:
-            free = np.flatnonzero((event == end) & (room > 0))[: len(order) - taken]
-            next_sessions = slice(taken, taken + len(free))
-            event[free], end[free] = first[next_sessions], last[next_sessions]
-            starts[free] = True
-            taken += len(free)
+            free = np.flatnonzero((self._event == self._end) & (room > 0))
+            first, last = self._next_sessions(len(free))
+            taking = free[: len(first)]
+            self._event[taking], self._end[taking] = first, last
+            self._starts[taking] = True
 
-            lane = np.flatnonzero((event < end) & (room > 0))
+            lane = np.flatnonzero((self._event < self._end) & (room > 0))
             if len(lane) == 0:
                 break
-            begin = event[lane]
-            length = np.minimum(room[lane], end[lane] - begin)
-            event[lane] += length
+            begin = self._event[lane]
+            length = np.minimum(room[lane], self._end[lane] - begin)
+            self._event[lane] += length
             room[lane] -= length
-            rounds.append((lane, begin, length, starts[lane], event[lane] < end[lane]))
-            starts[lane] = False
+            goes_on = self._event[lane] < self._end[lane]
+            rounds.append((lane, begin, length, self._starts[lane], goes_on))
+            self._starts[lane] = False
         if not rounds:
-            return
-        yield _window(store, *(np.concatenate(parts) for parts in zip(*rounds, strict=True)))
+            raise StopIteration
+        return _window(self._store, *(np.concatenate(parts) for parts in zip(*rounds, strict=True)))
+
+    def _go_to(self, taken: int) -> None:
+        """Look at the session at this place of the order next."""
+        self._taken = self._read = taken
+        # Sessions of two events and more that were read and not taken: place, first and last event.
+        self._ahead = np.zeros((3, 0), dtype=np.int64)
+
+    def _next_sessions(self, n: int) -> tuple[np.ndarray, np.ndarray]:
+        """Take the next `n` sessions: first and last event of each, fewer when no more are left."""
+        while self._ahead.shape[1] < n and self._read < len(self._order):
+            sessions = self._order[self._read : self._read + _READ_AHEAD]
+            places = np.arange(self._read, self._read + len(sessions))
+            first, last = self._store.offsets[sessions], self._store.offsets[sessions + 1] - 1
+            read = np.stack([places, first, last])[:, last > first]
+            self._ahead = np.concatenate([self._ahead, read], axis=1)
+            self._read += len(sessions)
+        places, first, last = self._ahead[:, :n]
+        self._ahead = self._ahead[:, n:]
+        if len(places):
+            self._taken = int(places[-1]) + 1
+        return first, last
+
+
+def session_parallel_windows(
+    store: SessionStore, order: Order, n_lanes: int, n_steps: int
+) -> SessionParallelWindows:
+    """Return a walk from the beginning; see `SessionParallelWindows`."""
+    return SessionParallelWindows(store, order, n_lanes, n_steps)
 
 
 def _window(

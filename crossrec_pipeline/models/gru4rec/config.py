@@ -8,7 +8,7 @@ from crossrec_pipeline.errors import SettingsError
 
 
 class GRU4RecConfig(BaseModel):
-    """Everything that decides what a GRU4Rec learns. The loss is softmax cross-entropy.
+    """Everything that decides what a GRU4Rec learns.
 
     The names follow Hidasi et al. (2016), arXiv:1511.06939, and Hidasi and Karatzoglou (2018),
     arXiv:1706.03847, where they have one.
@@ -16,9 +16,10 @@ class GRU4RecConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    embedding: Literal["constrained", "separate"] = "constrained"
+    embedding: Literal["constrained", "separate", "none"] = "constrained"
     """`constrained`: items have one vector, used as input and as output weights (2018).
-    `separate`: input vectors of `embedding_dim` and output weights of `hidden_size`."""
+    `separate`: input vectors of `embedding_dim` and output weights of `hidden_size`.
+    `none`: the input is one-hot, so that the GRU's input matrix is the table of items (2016)."""
     embedding_dim: Annotated[int, Field(ge=1)] | None = None
     """Width of the input vectors when `separate`; a `constrained` one has `hidden_size`."""
     hidden_size: Annotated[int, Field(ge=1)] = 192
@@ -31,21 +32,54 @@ class GRU4RecConfig(BaseModel):
     init_range: Annotated[float, Field(gt=0)] | None = None
     """Matrices start uniform in ±`init_range`; None takes sqrt(6 / (rows + columns)) of each
     matrix. Biases and the skip connection start at zero."""
+    init_matrices: Literal["stacked", "by-gate"] = "stacked"
+    """What one matrix is in the GRU: its three gates `stacked`, or each gate's own, which makes
+    the range wider (the authors' code)."""
+    init_distribution: Literal["uniform", "normal"] = "uniform"
+    """`normal` takes the range as standard deviation."""
 
-    n_negatives: Annotated[int, Field(ge=1)] | None = 2048
+    loss: Literal["cross-entropy", "bpr-max"] = "cross-entropy"
+    """Softmax cross-entropy, or BPR-max (2018, section 3.2): pairwise, the negatives weighted by
+    the softmax of their scores."""
+    bpr_regularisation: Annotated[float, Field(ge=0)] = 1.0
+    """λ of BPR-max: weight of the mean square of the negatives' scores."""
+    elu_alpha: Annotated[float, Field(ge=0)] = 0.5
+    """BPR-max takes elu(score, `elu_alpha`) for a score; 0 takes the score itself. Ranks are
+    those of the scores either way."""
+
+    n_negatives: Annotated[int, Field(ge=0)] | None = 2048
     """Sampled items a step that all its predictions are contrasted with, beside one another's
     targets. None, or a vocabulary not larger than the candidates of a full step (`n_negatives` +
-    `batch_size` × `bptt_steps`), takes the softmax over all items: it costs no more then."""
+    `batch_size` × `bptt_steps`), takes all items: it costs no more then."""
     alpha: Annotated[float, Field(ge=0, le=1)] = 0.5
     """Negatives are drawn in proportion to support ** alpha: 0 is uniform, 1 by popularity."""
+    candidates: Literal["set", "draws"] = "set"
+    """`set`: an item that is drawn twice, or drawn and a target, counts once, and a prediction's
+    own target never against it. `draws`: each target and each draw counts, even one that equals
+    the prediction's target (the authors' code); never replaced by all items but for
+    `n_negatives` None."""
+    logq: Annotated[float, Field(ge=0, le=1)] = 1.0
+    """Strength of the correction of sampled cross-entropy for how likely a candidate is one; see
+    `NegativeSampler.candidates`. The authors' code calls it the same."""
 
     dropout_embedding: Annotated[float, Field(ge=0, lt=1)] = 0.1
-    """Share of the input vectors' cells set to zero while training (not the share kept)."""
+    """Share of the input vectors' cells set to zero while training (not the share kept). One-hot
+    input has none; see `dropout_hidden_in`."""
     dropout_hidden: Annotated[float, Field(ge=0, lt=1)] = 0.4
     """Share of the cells set to zero, while training, between the GRU and the output weights."""
+    dropout_hidden_in: Literal["output", "state"] = "output"
+    """`output`: only what scores items is dropped from. `state`: the state of each layer is, and
+    the next event finds it so (the authors' code). With one-hot input the first layer's share is
+    then `dropout_embedding`."""
 
     optimiser: Literal["adam", "adagrad"] = "adam"
     """With sampled negatives, rows of the item tables move only in steps that touch them."""
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of a parameter's last move that Adagrad adds to the next one."""
+    max_gradient_norm: Annotated[float, Field(gt=0)] | None = None
+    """Longest gradient of all weights together; a longer one is shortened. None: no limit."""
+    precision: Literal["float32", "bfloat16", "float16"] = "float32"
+    """`bfloat16` and `float16` mix precisions, on a CUDA device only."""
     learning_rate: Annotated[float, Field(gt=0)] = 3e-3
     """Step size at the start."""
     learning_rate_decay: Literal["constant", "linear"] = "linear"
@@ -65,6 +99,11 @@ class GRU4RecConfig(BaseModel):
 
     @model_validator(mode="after")
     def _embedding_dim_fits(self) -> "GRU4RecConfig":
+        if self.embedding == "none" and self.embedding_dim is not None:
+            raise ValueError(
+                f"embedding='none' has no input vectors, of embedding_dim {self.embedding_dim} or "
+                "another; leave embedding_dim out, or take embedding='separate'"
+            )
         if self.embedding == "separate" and self.embedding_dim is None:
             raise ValueError("embedding='separate' needs an embedding_dim; give one, such as 128")
         if self.embedding == "constrained" and self.embedding_dim not in (None, self.hidden_size):
@@ -75,9 +114,25 @@ class GRU4RecConfig(BaseModel):
             )
         return self
 
+    @model_validator(mode="after")
+    def _options_go_together(self) -> "GRU4RecConfig":
+        if self.momentum and self.optimiser != "adagrad":
+            raise ValueError(
+                f"momentum {self.momentum} is Adagrad's, and the optimiser is {self.optimiser}; "
+                "leave momentum out, or take optimiser='adagrad'"
+            )
+        if self.precision != "float32" and self.device == "cpu":
+            raise ValueError(
+                f"precision='{self.precision}' needs a CUDA device, and device='cpu' was asked "
+                "for; take precision='float32'"
+            )
+        return self
+
     @property
     def input_width(self) -> int:
-        """Width of the vectors that the GRU reads."""
+        """Width of an item's input vector: with one-hot input, of its inputs to three gates."""
+        if self.embedding == "none":
+            return 3 * self.hidden_size
         return self.embedding_dim or self.hidden_size
 
 
@@ -100,6 +155,24 @@ PRESETS: dict[str, dict[str, Any]] = {
         "bptt_steps": 1,
         "epochs": 100,
         "patience": 5,
+    },
+    # As the authors' code trains, with its default values (cross-entropy).
+    "paper": {
+        "hidden_size": 100,
+        "skip_connection": False,
+        "init_matrices": "by-gate",
+        "candidates": "draws",
+        "logq": 0.0,
+        "dropout_embedding": 0.0,
+        "dropout_hidden": 0.0,
+        "dropout_hidden_in": "state",
+        "optimiser": "adagrad",
+        "learning_rate": 0.05,
+        "learning_rate_decay": "constant",
+        "batch_size": 64,
+        "bptt_steps": 1,
+        "epochs": 10,
+        "patience": 10,
     },
 }
 """Differences from the fields' defaults, by name."""
@@ -128,9 +201,9 @@ def preset(name: str, **overrides: Any) -> GRU4RecConfig:
         return GRU4RecConfig(**{**PRESETS[name], **overrides})
     except ValidationError as error:
         problems = "; ".join(
-            f"{'.'.join(map(str, problem['loc'])) or 'embedding_dim'}"
-            f"={problem['input'] if problem['loc'] else overrides.get('embedding_dim')!r}: "
-            f"{problem['msg'].removeprefix('Value error, ')}"
+            # What is wrong with several fields together has no place, and says itself which.
+            "".join(f"{field}={problem['input']!r}: " for field in problem["loc"][:1])
+            + problem["msg"].removeprefix("Value error, ")
             for problem in error.errors()
         )
         raise SettingsError(f"GRU4Rec preset {name!r} cannot take {problems}.") from None

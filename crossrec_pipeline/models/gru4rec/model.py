@@ -12,7 +12,8 @@ from safetensors.torch import load_file, save_file
 
 from crossrec_pipeline.atomic import atomic_file
 from crossrec_pipeline.errors import BundleError, TrainingError
-from crossrec_pipeline.models.base import FitReport, PositionScores, Progress
+from crossrec_pipeline.models.base import EpochDone, FitReport, PositionScores, Progress
+from crossrec_pipeline.models.gru4rec.checkpoint import Checkpoints
 from crossrec_pipeline.models.gru4rec.config import GRU4RecConfig
 from crossrec_pipeline.models.gru4rec.hidden_states import (
     last_states,
@@ -51,10 +52,28 @@ class GRU4Rec:
         vocabulary: Vocabulary,
         validation: SessionStore | None = None,
         progress: Progress | None = None,
+        *,
+        checkpoints: Checkpoints | None = None,
+        on_epoch: EpochDone | None = None,
     ) -> FitReport:
         """Learn from train; stop early, and keep the best epoch's weights, by validation.
 
         An interrupted or failed fit leaves the model as it was.
+
+        Parameters
+        ----------
+        train, vocabulary
+            Sessions to learn from, and the items they are of.
+        validation
+            Sessions for early stopping.
+        progress
+            Receives a line now and then.
+        checkpoints
+            Where to keep the state of the training. A fit with the same sessions and
+            configuration that finds one there goes on from it, and comes to the same weights as
+            one that was never broken off. Call its `remove` when the model has been saved.
+        on_epoch
+            Receives each epoch's row of the history when it is done.
 
         Raises
         ------
@@ -74,6 +93,8 @@ class GRU4Rec:
             _device(self._config),
             progress,
             self._progress_bar,
+            checkpoints=checkpoints,
+            on_epoch=on_epoch,
         )
         return report
 

@@ -4,10 +4,12 @@ import math
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 from torch.nn.utils.rnn import PackedSequence
 
+from crossrec_pipeline.models.gru4rec.compiled import is_for_kernels
 from crossrec_pipeline.models.gru4rec.config import GRU4RecConfig
+from crossrec_pipeline.models.gru4rec.dropout import dropout
+from crossrec_pipeline.models.gru4rec.recurrence import OneHotGRU, layer_dropout, run_layers
 
 
 class GRU4RecNetwork(nn.Module):
@@ -29,7 +31,7 @@ class GRU4RecNetwork(nn.Module):
     Attributes
     ----------
     input_embedding
-        Float [n_items, E].
+        Float [n_items, E]; with one-hot input the GRU's first input matrix, [n_items, 3 H].
     output_weight
         Float [n_items, H]; the same parameter as `input_embedding` when constrained.
     output_bias
@@ -43,10 +45,17 @@ class GRU4RecNetwork(nn.Module):
         self.n_items = n_items
         self.n_layers = config.n_layers
         self.hidden_size = config.hidden_size
-        self.dropout_embedding = config.dropout_embedding
-        self.dropout_hidden = config.dropout_hidden
+        one_hot = config.embedding == "none"
+        self.dropout_embedding = 0.0 if one_hot else config.dropout_embedding
+        self.dropout_layers = layer_dropout(config)
+        in_state = config.dropout_hidden_in == "state"
+        self.dropout_hidden = 0.0 if in_state else config.dropout_hidden
         self.input_embedding = nn.Parameter(torch.empty(n_items, config.input_width))
-        self.gru = nn.GRU(config.input_width, config.hidden_size, config.n_layers)
+        self.gru = (
+            OneHotGRU(config.hidden_size, config.n_layers)
+            if one_hot
+            else nn.GRU(config.input_width, config.hidden_size, config.n_layers)
+        )
         self.skip = (
             nn.Parameter(torch.empty(config.input_width, config.hidden_size))
             if config.skip_connection
@@ -58,26 +67,39 @@ class GRU4RecNetwork(nn.Module):
             else nn.Parameter(torch.empty(n_items, config.hidden_size))
         )
         self.output_bias = nn.Parameter(torch.empty(n_items))
-        self._initialise(config.init_range, generator)
+        self._initialise(config, generator)
 
     @torch.no_grad()
-    def _initialise(self, init_range: float | None, generator: torch.Generator) -> None:
-        """Fill matrices uniformly (Glorot and Bengio 2010); biases and the skip are zero."""
-        for parameter in self.parameters():
+    def _initialise(self, config: GRU4RecConfig, generator: torch.Generator) -> None:
+        """Fill matrices at random (Glorot and Bengio 2010); biases and the skip are zero."""
+        for name, parameter in self.named_parameters():
             if parameter.ndim == 1 or parameter is self.skip:
                 parameter.zero_()
+                continue
+            sides = list(parameter.shape)
+            if config.init_matrices == "by-gate":
+                if name.startswith("gru."):
+                    sides[0] //= 3
+                elif config.embedding == "none" and parameter is self.input_embedding:
+                    sides[1] //= 3
+            extent = config.init_range or math.sqrt(6 / sum(sides))
+            if config.init_distribution == "normal":
+                parameter.normal_(0, extent, generator=generator)
             else:
-                bound = init_range or math.sqrt(6 / sum(parameter.shape))
-                parameter.uniform_(-bound, bound, generator=generator)
+                parameter.uniform_(-extent, extent, generator=generator)
 
     @property
     def tied(self) -> bool:
         """Whether input and output share their vectors."""
         return self.output_weight is self.input_embedding
 
-    def shared_parameters(self) -> list[nn.Parameter]:
+    def shared_parameters(self) -> dict[str, nn.Parameter]:
         """Return the parameters that are not rows of items: every step moves all of them."""
-        return [*self.gru.parameters(), *([] if self.skip is None else [self.skip])]
+        return {
+            name: parameter
+            for name, parameter in self.named_parameters()
+            if name.startswith("gru.") or name == "skip"
+        }
 
     def initial_state(self, n_sequences: int) -> Tensor:
         """Return the state before a session's first event: zeros [n_layers, S, H]."""
@@ -102,12 +124,22 @@ class GRU4RecNetwork(nn.Module):
             [N, H]: what items are scored by. Each sequence's last state, float [n_layers, S, H].
             Dropout applies to the first, in training mode.
         """
-        vectors = functional.dropout(vectors, self.dropout_embedding, self.training)
-        packed, last_state = self.gru(PackedSequence(vectors, batch_sizes), state)
-        hidden = packed.data
+        if self.training:
+            vectors = dropout(vectors, self.dropout_embedding)
+        drops_states = self.training and any(self.dropout_layers)
+        # Torch's own GRU is faster where nothing is learnt, and on a GPU.
+        learns_here = torch.is_grad_enabled() and is_for_kernels(vectors)
+        if isinstance(self.gru, nn.GRU) and not (drops_states or learns_here):
+            packed, last_state = self.gru(PackedSequence(vectors, batch_sizes), state)
+            hidden = packed.data
+        else:
+            shares = self.dropout_layers if self.training else [0.0] * self.n_layers
+            hidden, last_state = run_layers(self.gru, vectors, batch_sizes, state, shares)
         if self.skip is not None:
             hidden = torch.addmm(hidden, vectors, self.skip)
-        return functional.dropout(hidden, self.dropout_hidden, self.training), last_state
+        if self.training:
+            hidden = dropout(hidden, self.dropout_hidden)
+        return hidden, last_state
 
     def scores(self, hidden: Tensor) -> Tensor:
         """Score every item as the next one, float [N, H] → [N, n_items]."""

@@ -1,41 +1,29 @@
 """Gradients in, parameters changed in place: whole parameters, or touched rows of a table only."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
+from functools import cached_property
 from typing import Protocol
 
+import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from crossrec_pipeline.models.gru4rec.compiled import is_for_kernels
 from crossrec_pipeline.models.gru4rec.config import GRU4RecConfig
+from crossrec_pipeline.models.gru4rec.row_kernels import (
+    adagrad_rows,
+    adam_rows,
+    add_to_rows,
+    momentum_rows,
+)
+from crossrec_pipeline.models.gru4rec.state import State, Stateful
 
 _ADAM_BETAS = (0.9, 0.999)
 _ADAM_EPS = 1e-8
 _ADAGRAD_EPS = 1e-6
 
 
-def dense_optimiser(
-    parameters: Iterable[nn.Parameter], config: GRU4RecConfig
-) -> torch.optim.Optimizer:
-    """Return torch's own optimiser of whole parameters."""
-    parameters = list(parameters)
-    on_cpu = all(parameter.device.type == "cpu" for parameter in parameters)
-    if config.optimiser == "adam":
-        return torch.optim.Adam(
-            parameters, config.learning_rate, betas=_ADAM_BETAS, eps=_ADAM_EPS, fused=True
-        )
-    # Adagrad has a fused kernel on the CPU only.
-    return torch.optim.Adagrad(
-        parameters, config.learning_rate, eps=_ADAGRAD_EPS, fused=True if on_cpu else None
-    )
-
-
-def set_learning_rate(optimiser: torch.optim.Optimizer, learning_rate: float) -> None:
-    """Change the step size of all parameters."""
-    for group in optimiser.param_groups:
-        group["lr"] = learning_rate
-
-
-class RowOptimiser(Protocol):
+class RowOptimiser(Stateful, Protocol):
     """Keeps an optimiser's memory for one table and updates the rows it is told."""
 
     def update(self, rows: Tensor, gradient: Tensor, learning_rate: float) -> None:
@@ -44,20 +32,78 @@ class RowOptimiser(Protocol):
 
 
 class RowAdagrad:
-    """Adagrad (Duchi et al. 2011); skipping rows without gradient changes nothing in it."""
+    """Adagrad (Duchi et al. 2011), with momentum.
 
-    def __init__(self, table: Tensor) -> None:
+    A parameter moves by momentum × its last move - rate × gradient / sqrt(sum of squares + eps).
+    With eps under the root, as in the authors' code, a cell whose gradients stay far below
+    sqrt(eps) hardly moves; without it such a cell moves as far as any other. Rows that are not
+    touched stay as they are, and so does their last move.
+    """
+
+    def __init__(self, table: Tensor, momentum: float = 0.0) -> None:
         self._table = table
+        self._momentum = momentum
         self._sum_of_squares = torch.zeros_like(table)
+        self._last_move = torch.zeros_like(table) if momentum else None
 
     @torch.no_grad()
     def update(self, rows: Tensor, gradient: Tensor, learning_rate: float) -> None:
         """Move the table's `rows` by their `gradient`."""
+        if is_for_kernels(self._table):
+            self._update_compiled(rows, gradient, learning_rate)
+            return
         squares = self._sum_of_squares.index_select(0, rows).addcmul_(gradient, gradient)
         self._sum_of_squares.index_copy_(0, rows, squares)
+        root = squares.add_(_ADAGRAD_EPS).sqrt_()
         values = self._table.index_select(0, rows)
-        values.addcdiv_(gradient, squares.sqrt_().add_(_ADAGRAD_EPS), value=-learning_rate)
+        if self._last_move is None:
+            values.addcdiv_(gradient, root, value=-learning_rate)
+        else:
+            move = self._last_move.index_select(0, rows).mul_(self._momentum)
+            move.addcdiv_(gradient, root, value=-learning_rate)
+            self._last_move.index_copy_(0, rows, move)
+            values.add_(move)
         self._table.index_copy_(0, rows, values)
+
+    @cached_property
+    def _arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+        """The table and its memory as the kernels take them; they stay where they are."""
+        last_move = None if self._last_move is None else _flat_rows(self._last_move)
+        return _flat_rows(self._table), _flat_rows(self._sum_of_squares), last_move
+
+    def _update_compiled(self, rows: Tensor, gradient: Tensor, learning_rate: float) -> None:
+        table, sum_of_squares, last_move = self._arrays
+        if last_move is None:
+            adagrad_rows(
+                table,
+                sum_of_squares,
+                rows.numpy(),
+                _flat_rows(gradient),
+                learning_rate,
+                _ADAGRAD_EPS,
+            )
+        else:
+            momentum_rows(
+                table,
+                sum_of_squares,
+                last_move,
+                rows.numpy(),
+                _flat_rows(gradient),
+                learning_rate,
+                self._momentum,
+                _ADAGRAD_EPS,
+            )
+
+    def state(self) -> State:
+        """Return the sums of squares and, with momentum, the last moves."""
+        state = {"sum_of_squares": self._sum_of_squares}
+        if self._last_move is not None:
+            state["last_move"] = self._last_move
+        return state
+
+    def load_state(self, state: State) -> None:
+        """Take over what `state` gave."""
+        _copy_into(self.state(), state)
 
 
 class RowAdam:
@@ -77,6 +123,17 @@ class RowAdam:
     def update(self, rows: Tensor, gradient: Tensor, learning_rate: float) -> None:
         """Move the table's `rows` by their `gradient`."""
         beta_1, beta_2 = _ADAM_BETAS
+        if is_for_kernels(self._table):
+            adam_rows(
+                *self._arrays,
+                rows.numpy(),
+                _flat_rows(gradient),
+                learning_rate,
+                beta_1,
+                beta_2,
+                _ADAM_EPS,
+            )
+            return
         mean = self._mean.index_select(0, rows).lerp_(gradient, 1 - beta_1)
         self._mean.index_copy_(0, rows, mean)
         square = self._square.index_select(0, rows)
@@ -91,7 +148,74 @@ class RowAdam:
         values = self._table.index_select(0, rows).addcdiv_(mean, square, value=-learning_rate)
         self._table.index_copy_(0, rows, values)
 
+    @cached_property
+    def _arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """The table and its memory as the kernel takes them; they stay where they are."""
+        tables = (self._table, self._mean, self._square)
+        table, mean, square = (_flat_rows(x) for x in tables)
+        return table, mean, square, self._times.numpy()
+
+    def state(self) -> State:
+        """Return the moments and how often each row was touched."""
+        return {"mean": self._mean, "square": self._square, "times": self._times}
+
+    def load_state(self, state: State) -> None:
+        """Take over what `state` gave."""
+        _copy_into(self.state(), state)
+
+
+class WholeOptimiser:
+    """Moves all of a parameter in every step: to a row optimiser it is a table of one row."""
+
+    def __init__(self, parameter: Tensor, config: GRU4RecConfig) -> None:
+        table = parameter.data.view(1, -1)
+        self._optimiser = row_optimiser(table, config)
+        self._only_row = torch.zeros(1, dtype=torch.int64, device=table.device)
+
+    def update(self, gradient: Tensor, learning_rate: float) -> None:
+        """Move the parameter by its `gradient`, of the same shape."""
+        self._optimiser.update(self._only_row, gradient.reshape(1, -1), learning_rate)
+
+    def state(self) -> State:
+        """Return what the row optimiser remembers."""
+        return self._optimiser.state()
+
+    def load_state(self, state: State) -> None:
+        """Take over what `state` gave."""
+        self._optimiser.load_state(state)
+
+
+def add_rows(table: Tensor, rows: Tensor, values: Tensor) -> None:
+    """Add `values` [M, D] in place to `rows` [M] of a table, which may come more than once."""
+    if is_for_kernels(table):
+        add_to_rows(table.numpy(), rows.numpy(), values.contiguous().numpy())
+    else:
+        table.index_add_(0, rows, values)
+
+
+def _flat_rows(table: Tensor) -> np.ndarray:
+    """Return one row of numbers for each of a table's, in the same memory if it is contiguous."""
+    return table.contiguous().view(len(table), -1).numpy()
+
+
+def _copy_into(own: State, state: State) -> None:
+    for name, tensor in own.items():
+        tensor.copy_(state[name])
+
 
 def row_optimiser(table: Tensor, config: GRU4RecConfig) -> RowOptimiser:
     """Return the configured optimiser for the rows of `table`."""
-    return RowAdam(table) if config.optimiser == "adam" else RowAdagrad(table)
+    if config.optimiser == "adam":
+        return RowAdam(table)
+    return RowAdagrad(table, config.momentum)
+
+
+@torch.no_grad()
+def limit_norm(gradients: Sequence[Tensor], max_norm: float | None) -> None:
+    """Shorten gradients in place so that together they are not longer than `max_norm`."""
+    if max_norm is None:
+        return
+    norms = torch.stack([torch.linalg.vector_norm(gradient) for gradient in gradients])
+    share = (max_norm / torch.linalg.vector_norm(norms).clamp(min=1e-12)).clamp(max=1)
+    for gradient in gradients:
+        gradient.mul_(share)

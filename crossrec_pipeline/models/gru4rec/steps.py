@@ -1,5 +1,6 @@
 """One window of sessions in; the network's weights moved, loss and last states out."""
 
+from collections.abc import Mapping
 from typing import Protocol
 
 import numpy as np
@@ -8,17 +9,21 @@ from torch import Tensor
 
 from crossrec_pipeline.models.gru4rec.batches import Window
 from crossrec_pipeline.models.gru4rec.config import GRU4RecConfig
-from crossrec_pipeline.models.gru4rec.losses import full_cross_entropy, sampled_cross_entropy
+from crossrec_pipeline.models.gru4rec.gradients import Contrast, GradientMaker, ReadWeights
 from crossrec_pipeline.models.gru4rec.network import GRU4RecNetwork
 from crossrec_pipeline.models.gru4rec.optimisers import (
-    dense_optimiser,
+    WholeOptimiser,
+    add_rows,
+    limit_norm,
     row_optimiser,
-    set_learning_rate,
 )
+from crossrec_pipeline.models.gru4rec.precision import precision_on
 from crossrec_pipeline.models.gru4rec.sampling import NegativeSampler
+from crossrec_pipeline.models.gru4rec.sampling_kernels import number_items
+from crossrec_pipeline.models.gru4rec.state import State, Stateful
 
 
-class TrainingStep(Protocol):
+class TrainingStep(Stateful, Protocol):
     """Moves a network's weights by the gradient of one window's mean loss."""
 
     def __call__(
@@ -33,93 +38,152 @@ class FullSoftmaxStep:
 
     def __init__(self, network: GRU4RecNetwork, config: GRU4RecConfig) -> None:
         self._network = network
-        self._optimiser = dense_optimiser(network.parameters(), config)
+        self._config = config
+        self._precision = precision_on(network.output_bias.device, config.precision)
+        self._gradients_of = GradientMaker(network, config, self._precision)
+        self._optimisers = {
+            name: WholeOptimiser(parameter, config)
+            for name, parameter in network.named_parameters()
+        }
+        bias = network.output_bias.detach()
+        self._no_weight, self._once = torch.zeros_like(bias), torch.ones_like(bias)
 
     def __call__(
         self, window: Window, state: Tensor, learning_rate: float
     ) -> tuple[Tensor, Tensor]:
         """Train on one window."""
         network, device = self._network, state.device
-        vectors = network.input_embedding.index_select(0, _tensor(window.inputs, device))
-        hidden, last_state = network(vectors, torch.from_numpy(window.batch_sizes), state)
-        loss = full_cross_entropy(
-            hidden, network.output_weight, network.output_bias, _tensor(window.targets, device)
+        inputs, targets = _tensor(window.inputs, device), _tensor(window.targets, device)
+        table = network.input_embedding.detach()
+        read = ReadWeights(
+            table.index_select(0, inputs),
+            network.output_weight.detach(),
+            network.output_bias.detach(),
         )
-        self._optimiser.zero_grad()
-        loss.backward()
-        set_learning_rate(self._optimiser, learning_rate)
-        self._optimiser.step()
-        return loss.detach(), last_state.detach()
+        contrast = Contrast(targets, self._no_weight, self._once, loss_shift=0.0)
+        result = self._gradients_of(read, contrast, torch.from_numpy(window.batch_sizes), state)
+        if (found := result.gradients) is not None:
+            d_input = found.weight if network.tied else torch.zeros_like(table)
+            add_rows(d_input, inputs, found.vectors)
+            gradients = {"input_embedding": d_input, "output_bias": found.bias, **found.shared}
+            if not network.tied:
+                gradients["output_weight"] = found.weight
+            limit_norm(list(gradients.values()), self._config.max_gradient_norm)
+            for name, gradient in gradients.items():
+                self._optimisers[name].update(gradient, learning_rate)
+        return result.loss, result.last_state
+
+    def state(self) -> State:
+        """Return what the optimisers and the precision remember."""
+        return _states(self._parts())
+
+    def load_state(self, state: State) -> None:
+        """Take over what `state` gave."""
+        _load_states(self._parts(), state)
+
+    def _parts(self) -> dict[str, Stateful]:
+        return {**self._optimisers, "precision": self._precision}
 
 
 class SampledSoftmaxStep:
     """Contrasts each target with a sample of items; only rows of touched items move.
 
-    The touched rows are gathered once as leaves of the graph. Their gradients are as small as
-    they are, and neither a dense nor a coalesced sparse gradient of a whole table is ever made.
+    The touched rows are gathered once, and their gradients are as small as they are: neither a
+    dense nor a coalesced sparse gradient of a whole table is ever made.
     """
 
     def __init__(
         self, network: GRU4RecNetwork, config: GRU4RecConfig, sampler: NegativeSampler
     ) -> None:
         self._network = network
+        self._config = config
         self._sampler = sampler
-        self._shared_optimiser = dense_optimiser(network.shared_parameters(), config)
-        self._input_optimiser = row_optimiser(network.input_embedding.data, config)
-        self._output_optimiser = (
-            self._input_optimiser
-            if network.tied
-            else row_optimiser(network.output_weight.data, config)
-        )
-        self._bias_optimiser = row_optimiser(network.output_bias.data, config)
+        self._precision = precision_on(network.output_bias.device, config.precision)
+        self._gradients_of = GradientMaker(network, config, self._precision)
+        shared = network.shared_parameters()
+        self._shared_optimisers = {
+            name: WholeOptimiser(parameter, config) for name, parameter in shared.items()
+        }
+        self._row_optimisers = {
+            name: row_optimiser(parameter.data, config)
+            for name, parameter in network.named_parameters()
+            if name not in shared
+        }
+        self._number = np.full(network.n_items, -1, dtype=np.int32)  # scratch of `number_items`
 
     def __call__(
         self, window: Window, state: Tensor, learning_rate: float
     ) -> tuple[Tensor, Tensor]:
         """Train on one window."""
         network, device = self._network, state.device
-        candidates = self._sampler.candidates(window.targets)
-        items = _tensor(candidates.items, device)
-        read = np.concatenate([window.inputs, candidates.items]) if network.tied else window.inputs
-        rows, row_of = np.unique(read, return_inverse=True)
-        input_rows, input_row_of = _tensor(rows, device), _tensor(row_of, device)
-        n_inputs = len(window.inputs)
-
-        inputs = _leaf(network.input_embedding, input_rows)
-        bias = _leaf(network.output_bias, items)
         if network.tied:
-            output = inputs.index_select(0, input_row_of[n_inputs:])
+            step = self._sampler.step_items(window.inputs, window.targets)
+            candidates, input_items, input_row = step.candidates, step.rows, step.input_row
         else:
-            output = _leaf(network.output_weight, items)
-
-        vectors = inputs.index_select(0, input_row_of[:n_inputs])
-        hidden, last_state = network(vectors, torch.from_numpy(window.batch_sizes), state)
-        loss = sampled_cross_entropy(
-            hidden,
-            output,
-            bias,
-            _tensor(candidates.target_column, device),
-            _tensor(candidates.log_inclusion, device),
-        )
-        self._shared_optimiser.zero_grad()
-        loss.backward()
-        set_learning_rate(self._shared_optimiser, learning_rate)
-        self._shared_optimiser.step()
-        self._input_optimiser.update(input_rows, _gradient(inputs), learning_rate)
+            candidates = self._sampler.candidates(window.targets)
+            input_items, input_row, _ = number_items(window.inputs, 0, self._number)
+        # Distinct items of each table, and where among them the inputs are.
+        items, inputs = _tensor(candidates.items, device), _tensor(input_row, device)
+        rows = {"input_embedding": _tensor(input_items, device), "output_bias": items}
+        input_rows = network.input_embedding.detach().index_select(0, rows["input_embedding"])
+        weight = input_rows  # when tied; the candidates come first
         if not network.tied:
-            self._output_optimiser.update(items, _gradient(output), learning_rate)
-        self._bias_optimiser.update(items, _gradient(bias), learning_rate)
-        return loss.detach(), last_state.detach()
+            rows["output_weight"] = items
+            weight = network.output_weight.detach().index_select(0, items)
+        read = ReadWeights(
+            input_rows.index_select(0, inputs),
+            weight,
+            network.output_bias.detach().index_select(0, items),
+        )
+        contrast = Contrast(
+            _tensor(candidates.target_column, device),
+            _tensor(candidates.log_weight, device),
+            _tensor(candidates.copies, device),
+            candidates.loss_shift,
+        )
+        result = self._gradients_of(read, contrast, torch.from_numpy(window.batch_sizes), state)
+        if (found := result.gradients) is not None:
+            # One gradient for each row, of all that it was read for: Adagrad and Adam are not
+            # linear, so that two moves in turn would be another thing.
+            d_input = found.weight if network.tied else torch.zeros_like(input_rows)
+            add_rows(d_input, inputs, found.vectors)
+            gradients = {"input_embedding": d_input, "output_bias": found.bias}
+            if not network.tied:
+                gradients["output_weight"] = found.weight
+            limit_norm(
+                [*gradients.values(), *found.shared.values()], self._config.max_gradient_norm
+            )
+            for name, gradient in gradients.items():
+                self._row_optimisers[name].update(rows[name], gradient, learning_rate)
+            for name, gradient in found.shared.items():
+                self._shared_optimisers[name].update(gradient, learning_rate)
+        return result.loss, result.last_state
+
+    def state(self) -> State:
+        """Return what the optimisers, the sampler and the precision remember."""
+        return _states(self._parts())
+
+    def load_state(self, state: State) -> None:
+        """Take over what `state` gave."""
+        _load_states(self._parts(), state)
+
+    def _parts(self) -> dict[str, Stateful]:
+        return {
+            **self._row_optimisers,
+            **self._shared_optimisers,
+            "sampler": self._sampler,
+            "precision": self._precision,
+        }
 
 
 def _tensor(array: np.ndarray, device: torch.device) -> Tensor:
     return torch.from_numpy(array).to(device)
 
 
-def _leaf(table: Tensor, rows: Tensor) -> Tensor:
-    return table.detach().index_select(0, rows).requires_grad_()
+def _states(parts: Mapping[str, Stateful]) -> State:
+    return {name: part.state() for name, part in parts.items()}
 
 
-def _gradient(leaf: Tensor) -> Tensor:
-    assert leaf.grad is not None, "every leaf takes part in the loss"
-    return leaf.grad
+def _load_states(parts: Mapping[str, Stateful], state: State) -> None:
+    for name, part in parts.items():
+        part.load_state(state[name])

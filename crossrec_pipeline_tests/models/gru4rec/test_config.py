@@ -27,7 +27,7 @@ def test_overrides_win_over_the_preset():
 
 
 def test_unknown_preset_is_refused_with_the_known_ones():
-    with pytest.raises(SettingsError, match=r"no GRU4Rec preset 'fast'.*default, classic"):
+    with pytest.raises(SettingsError, match=r"no GRU4Rec preset 'fast'.*default, classic, paper"):
         preset("fast")
 
 
@@ -38,7 +38,14 @@ def test_unknown_preset_is_refused_with_the_known_ones():
         ("dropout_hidden", 1.0),
         ("dropout_embedding", -0.1),
         ("alpha", 1.5),
-        ("n_negatives", 0),
+        ("n_negatives", -1),
+        ("momentum", 1.0),
+        ("logq", 1.1),
+        ("elu_alpha", -0.5),
+        ("bpr_regularisation", -1.0),
+        ("max_gradient_norm", 0.0),
+        ("loss", "top1"),
+        ("precision", "int8"),
         ("batch_size", 0),
         ("optimiser", "sgd"),
         ("learning_rte", 0.1),
@@ -57,6 +64,23 @@ def test_separate_embedding_needs_a_width():
 def test_constrained_embedding_cannot_have_another_width():
     with pytest.raises(SettingsError, match="hidden_size 192, not of embedding_dim 64"):
         preset("default", embedding_dim=64)
+
+
+def test_one_hot_input_has_no_width_of_its_own():
+    assert preset("default", embedding="none", hidden_size=10).input_width == 30
+    with pytest.raises(SettingsError, match="no input vectors, of embedding_dim 64"):
+        preset("default", embedding="none", embedding_dim=64)
+
+
+def test_momentum_is_adagrads_alone():
+    assert preset("default", momentum=0.3, optimiser="adagrad").momentum == 0.3
+    with pytest.raises(SettingsError, match=r"momentum 0\.3 is Adagrad's"):
+        preset("default", momentum=0.3)
+
+
+def test_mixed_precision_on_the_cpu_is_refused():
+    with pytest.raises(SettingsError, match="bfloat16' needs a CUDA device"):
+        preset("default", precision="bfloat16", device="cpu")
 
 
 def test_configuration_cannot_be_changed():

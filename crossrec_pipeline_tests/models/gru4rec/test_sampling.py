@@ -3,13 +3,35 @@ import math
 import numpy as np
 import pytest
 
+from crossrec_pipeline.models.gru4rec.config import preset
 from crossrec_pipeline.models.gru4rec.sampling import NegativeSampler
+from crossrec_pipeline.models.gru4rec.sampling_kernels import alias_table, number_items
 
 SUPPORT = np.array([1, 4, 16, 64, 25])
 
 
-def _sampler(alpha=0.5, n_negatives=8, support=SUPPORT, seed=0):
-    return NegativeSampler(support, alpha, n_negatives, np.random.default_rng(seed))
+def _sampler(alpha=0.5, n_negatives=8, support=SUPPORT, seed=0, **options):
+    config = preset("default", alpha=alpha, n_negatives=n_negatives, **options)
+    return NegativeSampler(support, config, np.random.default_rng(seed))
+
+
+@pytest.mark.parametrize("n_items", [1, 2, 7, 1000])
+def test_alias_table_gives_each_item_its_probability(n_items):
+    probability = np.random.default_rng(n_items).pareto(0.8, n_items) + 1e-9
+    probability /= probability.sum()
+    keep, alias = alias_table(probability)
+    given = keep + np.bincount(alias, weights=1.0 - keep, minlength=n_items)
+    assert ((keep >= 0) & (keep <= 1)).all()
+    np.testing.assert_allclose(given / n_items, probability, rtol=1e-6, atol=1e-7 / n_items)
+
+
+def test_items_are_numbered_in_the_order_in_which_they_first_come():
+    number = np.full(9, -1, dtype=np.int32)
+    items, number_of, n_first = number_items(np.array([7, 2, 7, 5, 2, 8]), 3, number)
+    assert items.tolist() == [7, 2, 5, 8]
+    assert number_of.tolist() == [0, 1, 0, 2, 1, 3]
+    assert n_first == 2
+    assert (number == -1).all()
 
 
 @pytest.mark.parametrize(
@@ -41,8 +63,39 @@ def test_candidates_are_the_targets_and_negatives_each_once():
     sampler = _sampler(n_negatives=6)
     sampler.draw = lambda: np.array([2, 2, 0, 3, 2, 0])  # type: ignore[method-assign]
     found = sampler.candidates(np.array([3, 1, 3]))
-    assert found.items.tolist() == [0, 1, 2, 3]
-    assert found.target_column.tolist() == [3, 1, 3]
+    assert found.items.tolist() == [3, 1, 2, 0]
+    assert found.target_column.tolist() == [0, 1, 0]
+    assert found.copies.tolist() == [1, 1, 1, 1]
+
+
+def test_candidates_as_drawn_stand_for_every_target_and_draw():
+    sampler = _sampler(n_negatives=6, candidates="draws")
+    sampler.draw = lambda: np.array([2, 2, 0, 3, 2, 0])  # type: ignore[method-assign]
+    found = sampler.candidates(np.array([3, 1, 3]))
+    assert found.items.tolist() == [3, 1, 2, 0]
+    assert found.copies.tolist() == [3, 1, 3, 2]
+
+
+def test_rows_of_a_step_are_the_candidates_and_then_the_other_inputs():
+    sampler = _sampler(n_negatives=2)
+    sampler.draw = lambda: np.array([2, 2])  # type: ignore[method-assign]
+    step = sampler.step_items(np.array([0, 2, 0, 4]), np.array([3, 3, 1, 3]))
+    assert step.candidates.items.tolist() == [3, 1, 2]
+    assert step.rows.tolist() == [3, 1, 2, 0, 4]
+    assert step.rows[step.input_row].tolist() == [0, 2, 0, 4]
+
+
+def test_without_negatives_the_candidates_are_the_targets():
+    sampler = _sampler(n_negatives=0)
+    assert sampler.candidates(np.array([3, 1, 3])).items.tolist() == [3, 1]
+    assert np.isfinite(sampler.candidates(np.array([3])).log_weight).all()
+
+
+def test_goes_on_drawing_from_its_state():
+    one, other = _sampler(seed=0), _sampler(seed=1)
+    one.draw()
+    other.load_state(one.state())
+    assert one.draw().tolist() == other.draw().tolist()
 
 
 def test_own_target_drawn_as_a_negative_is_one_column_only():

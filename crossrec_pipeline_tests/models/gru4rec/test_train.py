@@ -134,10 +134,10 @@ def test_each_epoch_takes_all_sessions_in_an_order_of_its_own(monkeypatch):
     orders = []
 
     def record(store, order, n_lanes, n_steps):
-        orders.append(order.tolist())
+        orders.append(order[:].tolist())
         return session_parallel_windows(store, order, n_lanes, n_steps)
 
-    monkeypatch.setattr("crossrec_pipeline.models.gru4rec.train.session_parallel_windows", record)
+    monkeypatch.setattr("crossrec_pipeline.models.gru4rec.run.session_parallel_windows", record)
     _train()
     in_time = list(range(TRAIN.n_sessions))
     assert sorted(orders[0]) == sorted(orders[1]) == in_time
@@ -167,7 +167,7 @@ def test_stops_after_patience_and_keeps_the_best_weights(monkeypatch):
     recalls = iter([0.1, 0.4, 0.3, 0.4, 0.9])
     seen = []
 
-    def recall(network, _):
+    def recall(network, *_):
         seen.append(_weights(network))
         return next(recalls)
 
