@@ -1,4 +1,8 @@
-"""A float32 number in, its exponential out: written so that compilers turn it into vectors."""
+"""A float32 number in, its exponential out: written so that compilers turn it into vectors.
+
+Numba keeps compiled kernels by the file that they are in: after a change here or in `prefetch`,
+delete `__pycache__/*.nb?`.
+"""
 
 import numpy as np
 from numba import njit
