@@ -14,7 +14,7 @@ import pytest
 from crossrec_pipeline import cli
 from crossrec_pipeline.defs.rebuild import rebuild
 from crossrec_pipeline.settings import load_settings, project_root
-from crossrec_pipeline_tests.lineage_world import SmallCatalogues
+from crossrec_pipeline_tests.lineage_world import SmallCatalogues, as_is
 
 _PATIENCE_SECONDS = 120
 
@@ -103,10 +103,14 @@ _worlds: list[BuiltWorld] = []
 
 
 def built_world(factory: pytest.TempPathFactory) -> BuiltWorld:
-    """Build the world once a process; modules that share it leave it as they found it.
+    """Return the one world of this process, with its first catalogues and settings built.
 
-    They belong to one group of pytest-xdist, so that it is built by one worker only.
+    Whatever the module before did to it is undone first. Groups of pytest-xdist keep the modules
+    that share it to few workers, since each builds its own.
     """
     if not _worlds:
         _worlds.append(BuiltWorld(factory.mktemp("built")))
-    return _worlds[0]
+    world = _worlds[0]
+    world.deliver("movies", as_is)
+    world.rebuild()
+    return world

@@ -6,7 +6,7 @@ through the pipeline once, on top of a good build.
 
 import csv
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -27,10 +27,8 @@ HEADER = ("user_id", "session_id", "item_id", "timestamp")
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BuiltWorld]:
-    world = built_world(tmp_path_factory)
-    yield world
-    world.deliver("movies", as_is)
+def world(tmp_path_factory: pytest.TempPathFactory) -> BuiltWorld:
+    return built_world(tmp_path_factory)
 
 
 @pytest.fixture(scope="module")

@@ -25,7 +25,7 @@ from crossrec_pipeline.sessions.vocabulary import Vocabulary
 from crossrec_pipeline_tests.built_world import BuiltWorld, built_world
 from crossrec_pipeline_tests.lineage_world import a_third_of_the_rows_lost, as_is, one_genre_edited
 
-pytestmark = pytest.mark.xdist_group("built")
+pytestmark = pytest.mark.xdist_group("rebuild")
 
 KILLED, INTERRUPTED = -9, 130
 
@@ -63,10 +63,7 @@ def _progress(line: str, error: str) -> int:
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> BuiltWorld:
-    world = built_world(tmp_path_factory)
-    world.deliver("movies", as_is)
-    world.rebuild()
-    return world
+    return built_world(tmp_path_factory)
 
 
 def test_a_run_can_be_killed_and_interrupted_anywhere_and_goes_on(

@@ -15,9 +15,7 @@ pytestmark = pytest.mark.xdist_group("built")
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> BuiltWorld:
-    world = built_world(tmp_path_factory)
-    world.rebuild()
-    return world
+    return built_world(tmp_path_factory)
 
 
 def test_without_a_search_the_preset_tuned_is_refused(world: BuiltWorld):
