@@ -88,6 +88,10 @@ class GRU4RecConfig(BaseModel):
     """Session-parallel lanes."""
     bptt_steps: Annotated[int, Field(ge=1)] = 2
     """Events a lane reads in one step; gradients flow back through at most as many."""
+    session_order: Literal["shuffled", "time"] = "shuffled"
+    """`shuffled` anew each epoch: one that is as good as another, and none ends with the same few
+    days. `time`: by their start, so that the last steps of each epoch learn the newest sessions
+    (the authors' code); better where the next sessions are like the newest ones."""
     epochs: Annotated[int, Field(ge=1)] = 6
     """Passes over train, at most."""
     patience: Annotated[int, Field(ge=1)] = 2
@@ -171,6 +175,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "learning_rate_decay": "constant",
         "batch_size": 64,
         "bptt_steps": 1,
+        "session_order": "time",
         "epochs": 10,
         "patience": 10,
     },

@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 
 from crossrec_pipeline.errors import TrainingError
-from crossrec_pipeline.models.gru4rec.batches import session_parallel_windows
+from crossrec_pipeline.models.gru4rec.batches import Order, session_parallel_windows
 from crossrec_pipeline.models.gru4rec.config import GRU4RecConfig
 from crossrec_pipeline.models.gru4rec.network import GRU4RecNetwork
-from crossrec_pipeline.models.gru4rec.shuffle import ShuffledNumbers
+from crossrec_pipeline.models.gru4rec.shuffle import NumbersInOrder, ShuffledNumbers
 from crossrec_pipeline.models.gru4rec.state import State
 from crossrec_pipeline.models.gru4rec.steps import TrainingStep
 from crossrec_pipeline.sessions.store import SessionStore
@@ -64,17 +64,21 @@ class TrainingRun:
         self._begin_epoch(1)
 
     def _begin_epoch(self, epoch: int) -> None:
-        key = self._order_key
-        order = ShuffledNumbers(
-            self._train.n_sessions,
-            np.random.SeedSequence(key.entropy, spawn_key=(*key.spawn_key, epoch)),
-        )
         self.epoch = epoch
         self.windows = session_parallel_windows(
-            self._train, order, self.config.batch_size, self.config.bptt_steps
+            self._train, self._order(epoch), self.config.batch_size, self.config.bptt_steps
         )
         self.hidden = self.network.initial_state(self.config.batch_size)
         self.loss_sum, self.done, self.n_steps, self.epoch_seconds = 0.0, 0, 0, 0.0
+
+    def _order(self, epoch: int) -> Order:
+        """Return the order in which an epoch takes the sessions, which are stored by their start."""
+        n_sessions = self._train.n_sessions
+        if self.config.session_order == "time":
+            return NumbersInOrder(n_sessions)
+        key = self._order_key
+        spawned = np.random.SeedSequence(key.entropy, spawn_key=(*key.spawn_key, epoch))
+        return ShuffledNumbers(n_sessions, spawned)
 
     @property
     def seconds(self) -> float:

@@ -1,8 +1,22 @@
-"""A count and a key in; the numbers below the count in random order out, any part at any time."""
+"""A count in; the numbers below it in order, or as a key shuffles them, out: any part of them."""
 
 import numpy as np
 
 _ROUNDS = 8
+
+
+class NumbersInOrder:
+    """The numbers 0 … n - 1 as they are, computed where they are looked at."""
+
+    def __init__(self, n: int) -> None:
+        self._n = n
+
+    def __len__(self) -> int:
+        return self._n
+
+    def __getitem__(self, part: slice) -> np.ndarray:
+        """Return the numbers at these positions, int64."""
+        return np.arange(*part.indices(self._n))
 
 
 class ShuffledNumbers:

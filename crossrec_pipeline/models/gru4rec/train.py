@@ -45,9 +45,6 @@ def train_network(
 ) -> tuple[GRU4RecNetwork, FitReport]:
     """Make a network and train it; with validation, keep the weights of the best epoch.
 
-    Sessions are shuffled anew each epoch: on a log without drift that is as good as their order in
-    time, and a drifting one does not end every epoch with the same few days.
-
     On the CPU one thread is used, and the same seed gives the same weights: steps are too small
     for more threads to help. The thread count and torch's random state are put back afterwards.
     With checkpoints, the same holds if training was broken off and taken up again.

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crossrec_pipeline.models.gru4rec.shuffle import ShuffledNumbers
+from crossrec_pipeline.models.gru4rec.shuffle import NumbersInOrder, ShuffledNumbers
 
 
 def _order(n: int, key: int) -> ShuffledNumbers:
@@ -53,3 +53,10 @@ def test_a_part_of_a_huge_order_takes_no_memory_for_the_rest():
     part = _order(10**12, 0)[10**11 : 10**11 + 5]
     assert len(set(part.tolist())) == 5
     assert 0 <= part.min() <= part.max() < 10**12
+
+
+@given(st.integers(0, 500), st.integers(0, 600), st.integers(0, 600))
+def test_numbers_in_order_are_those_of_a_list(n, begin, end):
+    order = NumbersInOrder(n)
+    assert len(order) == n
+    assert order[begin:end].tolist() == list(range(n))[begin:end]

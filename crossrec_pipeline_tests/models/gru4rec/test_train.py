@@ -130,7 +130,9 @@ def test_same_seed_gives_the_same_weights_and_another_seed_others(n_negatives):
     assert not torch.equal(first["input_embedding"], weights(4)["input_embedding"])
 
 
-def test_each_epoch_takes_all_sessions_in_an_order_of_its_own(monkeypatch):
+@pytest.fixture
+def orders(monkeypatch):
+    """Receive the order of sessions of each epoch."""
     orders = []
 
     def record(store, order, n_lanes, n_steps):
@@ -138,11 +140,20 @@ def test_each_epoch_takes_all_sessions_in_an_order_of_its_own(monkeypatch):
         return session_parallel_windows(store, order, n_lanes, n_steps)
 
     monkeypatch.setattr("crossrec_pipeline.models.gru4rec.run.session_parallel_windows", record)
+    return orders
+
+
+def test_each_epoch_takes_all_sessions_in_an_order_of_its_own(orders):
     _train()
     in_time = list(range(TRAIN.n_sessions))
     assert sorted(orders[0]) == sorted(orders[1]) == in_time
     assert orders[0] != orders[1]
     assert in_time not in orders
+
+
+def test_sessions_come_in_time_order_when_asked(orders):
+    _train(SMALL.model_copy(update={"session_order": "time"}))
+    assert orders == [list(range(TRAIN.n_sessions))] * SMALL.epochs
 
 
 def test_random_state_and_threads_are_put_back():
