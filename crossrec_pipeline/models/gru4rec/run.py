@@ -72,7 +72,7 @@ class TrainingRun:
         self.loss_sum, self.done, self.n_steps, self.epoch_seconds = 0.0, 0, 0, 0.0
 
     def _order(self, epoch: int) -> Order:
-        """Return the order in which an epoch takes the sessions, which are stored by their start."""
+        """Return the order in which an epoch takes the sessions, stored by start."""
         n_sessions = self._train.n_sessions
         if self.config.session_order == "time":
             return NumbersInOrder(n_sessions)
