@@ -10,6 +10,7 @@ from crossrec_pipeline.models.gru4rec.compiled import is_for_kernels
 from crossrec_pipeline.models.gru4rec.config import GRU4RecConfig
 from crossrec_pipeline.models.gru4rec.dropout import kept as draw_kept
 from crossrec_pipeline.models.gru4rec.losses import (
+    Contrast,
     bpr_max,
     cross_entropy,
     cross_entropy_gradients,
@@ -35,16 +36,6 @@ class ReadWeights:
     vectors: Tensor
     weight: Tensor
     bias: Tensor
-
-
-@dataclass(frozen=True)
-class Contrast:
-    """What each prediction is contrasted with; see `Candidates`."""
-
-    target_column: Tensor
-    log_weight: Tensor
-    copies: Tensor
-    loss_shift: float
 
 
 @dataclass(frozen=True)
@@ -112,12 +103,11 @@ class GradientMaker:
         return StepResult(loss.detach(), last_state.detach(), gradients)
 
     def _loss(self, hidden: Tensor, weight: Tensor, bias: Tensor, contrast: Contrast) -> Tensor:
-        column, config = contrast.target_column, self._config
+        config = self._config
         if config.loss == "cross-entropy":
-            log_weight, shift = contrast.log_weight, contrast.loss_shift
-            return cross_entropy(hidden, weight, bias, column, log_weight, shift)
+            return cross_entropy(hidden, weight, bias, contrast)
         penalty, elu_alpha = config.bpr_regularisation, config.elu_alpha
-        return bpr_max(hidden, weight, bias, column, contrast.copies, penalty, elu_alpha)
+        return bpr_max(hidden, weight, bias, contrast, penalty, elu_alpha)
 
     def _by_kernels(
         self, read: ReadWeights, contrast: Contrast, sizes: list[int], state: Tensor
@@ -148,7 +138,7 @@ class GradientMaker:
         hidden, kept_hidden = _drop(hidden, network.dropout_hidden)
 
         loss, d_hidden, d_weight, d_bias = cross_entropy_gradients(
-            hidden, read.weight, read.bias + contrast.log_weight, contrast.target_column
+            hidden, read.weight, read.bias, contrast
         )
 
         d_shared: dict[str, Tensor] = {}
@@ -176,7 +166,7 @@ class GradientMaker:
         if kept_vectors is not None:
             d_vectors *= kept_vectors
         return StepResult(
-            torch.full((), loss + contrast.loss_shift),
+            torch.full((), loss),
             torch.stack([run.last for run in runs]),
             Gradients(d_vectors, d_weight, d_bias, {name: d_shared[name] for name in self._shared}),
         )

@@ -1,5 +1,6 @@
 """Hidden states and item weights in; the mean loss of the true next items out."""
 
+from dataclasses import dataclass
 from typing import Any, cast
 
 import torch
@@ -7,17 +8,42 @@ from torch import Tensor
 from torch.nn import functional
 
 from crossrec_pipeline.models.gru4rec.compiled import is_for_kernels
+from crossrec_pipeline.models.gru4rec.sampling import Candidates
 from crossrec_pipeline.models.gru4rec.softmax_kernels import softmax_cross_entropy
 
 
-def cross_entropy(
-    hidden: Tensor,
-    weight: Tensor,
-    bias: Tensor,
-    target_column: Tensor,
-    log_weight: Tensor,
-    loss_shift: float,
-) -> Tensor:
+@dataclass(frozen=True)
+class Contrast:
+    """What each prediction is contrasted with: `Candidates` as tensors."""
+
+    target_column: Tensor
+    log_weight: Tensor
+    copies: Tensor
+    own_row: Tensor
+    own_column: Tensor
+    loss_shift: float
+
+    @classmethod
+    def of(cls, candidates: Candidates, device: torch.device) -> "Contrast":
+        """Bring a step's candidates to a device."""
+        arrays = (
+            candidates.target_column,
+            candidates.log_weight,
+            candidates.copies,
+            candidates.own_row,
+            candidates.own_column,
+        )
+        tensors = (torch.from_numpy(array).to(device) for array in arrays)
+        return cls(*tensors, loss_shift=candidates.loss_shift)
+
+    @classmethod
+    def of_all_items(cls, targets: Tensor, bias: Tensor) -> "Contrast":
+        """Contrast targets, int64 [N], with all items, of these biases, float [n_items]."""
+        none = targets[:0]
+        return cls(targets, torch.zeros_like(bias), torch.ones_like(bias), none, none, 0.0)
+
+
+def cross_entropy(hidden: Tensor, weight: Tensor, bias: Tensor, contrast: Contrast) -> Tensor:
     """Softmax cross-entropy over a step's candidates, or over all items.
 
     Parameters
@@ -27,28 +53,27 @@ def cross_entropy(
     weight, bias
         Output vector and bias of each candidate, float [C, H] and [C]. Further rows of `weight`
         have no part in the loss.
-    target_column, log_weight, loss_shift
-        See `Candidates`, int64 [N] and float [C].
+    contrast
+        `copies` has no part in it; they are in `log_weight`.
 
     Returns
     -------
     Tensor
         Mean over the predictions, float []. With few candidates it is smaller than with all.
     """
-    bias = bias + log_weight
     if is_for_kernels(hidden):
-        loss = _CompiledCrossEntropy.apply(hidden, weight, bias, target_column)
-        return cast("Tensor", loss) + loss_shift
+        return cast("Tensor", _CompiledCrossEntropy.apply(hidden, weight, bias, contrast))
+    bias = bias + contrast.log_weight
     scores = torch.addmm(bias, hidden, weight[: len(bias)].t())
-    return functional.cross_entropy(scores, target_column) + loss_shift
+    scores = _without(scores, contrast, -torch.inf)
+    return functional.cross_entropy(scores, contrast.target_column) + contrast.loss_shift
 
 
 def bpr_max(
     hidden: Tensor,
     weight: Tensor,
     bias: Tensor,
-    target_column: Tensor,
-    copies: Tensor,
+    contrast: Contrast,
     regularisation: float,
     elu_alpha: float,
 ) -> Tensor:
@@ -64,9 +89,8 @@ def bpr_max(
     weight, bias
         Output vector and bias of each candidate, float [C, H] and [C]. Further rows of `weight`
         have no part in the loss.
-    target_column, copies
-        See `Candidates`, int64 [N] and float [C]. One copy of its target is not a negative of a
-        prediction.
+    contrast
+        One copy of its target is not a negative of a prediction.
     regularisation
         λ.
     elu_alpha
@@ -77,19 +101,28 @@ def bpr_max(
     Tensor
         Mean over the predictions, float [].
     """
+    column, copies = contrast.target_column, contrast.copies
     scores = torch.addmm(bias, hidden, weight[: len(bias)].t()).to(bias.dtype)
     if elu_alpha:
         scores = functional.elu(scores, elu_alpha)
     negatives = copies.expand_as(scores).scatter_add(
-        1, target_column[:, None], -copies.new_ones(len(hidden), 1)
+        1, column[:, None], -copies.new_ones(len(hidden), 1)
     )
-    if not float(copies.sum()) > 1:
-        return 0 * scores.sum()  # a lone target, contrasted with nothing
+    negatives = _without(negatives, contrast, 0.0)
+    if not bool((negatives > 0).any(dim=1).all()):
+        return 0 * scores.sum()  # lone targets, contrasted with nothing
     log_softmax = torch.log_softmax(scores + negatives.log(), dim=1)
-    margin = scores.gather(1, target_column[:, None]) - scores
+    margin = scores.gather(1, column[:, None]) - scores
     log_likelihood = torch.logsumexp(log_softmax + functional.logsigmoid(margin), dim=1)
     penalty = (log_softmax.exp() * scores.square()).sum(dim=1)
     return (regularisation * penalty - log_likelihood).mean()
+
+
+def _without(cells: Tensor, contrast: Contrast, value: float) -> Tensor:
+    """Put a value where a prediction and a candidate do not compete, [N, C]."""
+    if len(contrast.own_row) == 0:
+        return cells
+    return cells.index_put((contrast.own_row, contrast.own_column), cells.new_tensor(value))
 
 
 class _CompiledCrossEntropy(torch.autograd.Function):
@@ -97,9 +130,9 @@ class _CompiledCrossEntropy(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor, target_column: Tensor
+        ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor, contrast: Contrast
     ) -> Tensor:
-        loss, *ctx.gradients = cross_entropy_gradients(hidden, weight, bias, target_column)
+        loss, *ctx.gradients = cross_entropy_gradients(hidden, weight, bias, contrast)
         return hidden.new_tensor(loss)
 
     @staticmethod
@@ -108,7 +141,7 @@ class _CompiledCrossEntropy(torch.autograd.Function):
 
 
 def cross_entropy_gradients(
-    hidden: Tensor, weight: Tensor, bias: Tensor, target_column: Tensor
+    hidden: Tensor, weight: Tensor, bias: Tensor, contrast: Contrast
 ) -> tuple[float, Tensor, Tensor, Tensor]:
     """Take cross-entropy over candidates and its gradients at once, with kernels.
 
@@ -117,8 +150,8 @@ def cross_entropy_gradients(
 
     Parameters
     ----------
-    hidden, weight, bias, target_column
-        As in `cross_entropy`, the bias with what is added to it.
+    hidden, weight, bias, contrast
+        As in `cross_entropy`.
 
     Returns
     -------
@@ -128,11 +161,16 @@ def cross_entropy_gradients(
     n_candidates = len(bias)
     candidates = weight[:n_candidates]
     scores = hidden @ candidates.t()
+    if len(contrast.own_row):
+        scores[contrast.own_row, contrast.own_column] = -torch.inf
     d_bias = torch.empty_like(bias)
     loss = softmax_cross_entropy(
-        scores.numpy(), bias.numpy(), target_column.numpy(), d_bias.numpy()
+        scores.numpy(),
+        (bias + contrast.log_weight).numpy(),
+        contrast.target_column.numpy(),
+        d_bias.numpy(),
     )
     d_weight = torch.empty_like(weight)
     torch.mm(scores.t(), hidden, out=d_weight[:n_candidates])
     d_weight[n_candidates:] = 0
-    return loss, scores @ candidates, d_weight, d_bias
+    return loss + contrast.loss_shift, scores @ candidates, d_weight, d_bias

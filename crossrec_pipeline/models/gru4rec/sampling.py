@@ -7,6 +7,7 @@ import numpy as np
 from crossrec_pipeline.models.gru4rec.config import GRU4RecConfig
 from crossrec_pipeline.models.gru4rec.sampling_kernels import (
     alias_table,
+    columns_of_own_session,
     draw_from_alias_table,
     number_items,
 )
@@ -30,6 +31,9 @@ class Candidates:
         the fraction bar than below. It moves the loss, not its gradient.
     copies
         How many negatives (and targets) the candidate stands for, float32 [C].
+    own_row, own_column
+        Predictions and candidates that do not compete: the candidate is one for nothing but other
+        targets of the prediction's own session, int64 [M] each.
     """
 
     items: np.ndarray
@@ -37,6 +41,8 @@ class Candidates:
     log_weight: np.ndarray
     loss_shift: float
     copies: np.ndarray
+    own_row: np.ndarray
+    own_column: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -61,7 +67,9 @@ class StepItems:
 class NegativeSampler:
     """Draws negatives shared by all predictions of a step, in proportion to support ** alpha.
 
-    Other predictions' targets are negatives too (Hidasi et al. 2016, section 3.2).
+    Targets of other sessions are negatives too (Hidasi et al. 2016, section 3.2). Those of the same
+    session are not: they are like what came before, so that as negatives they would teach that
+    what is like it does not come.
 
     Parameters
     ----------
@@ -107,52 +115,60 @@ class NegativeSampler:
         """Draw from here on as the sampler would have whose `state` this is."""
         load_generator_state(self._rng, state)
 
-    def log_inclusion(self, items: np.ndarray, n_predictions: int) -> np.ndarray:
+    def log_inclusion(self, items: np.ndarray, n_others: int) -> np.ndarray:
         """Log probability that an item is among the other targets or the negatives of a step.
 
         Parameters
         ----------
         items
             Item indexes, int64 [C].
-        n_predictions
-            Predictions of the step; each has one target fewer beside its own.
+        n_others
+            Targets of a step that compete with a prediction's own.
 
         Returns
         -------
         np.ndarray
-            log(1 - (1 - p)^(n_predictions - 1) (1 - q)^n_negatives), p and q being the item's
-            probability as a target and as a negative, float32 [C].
+            log(1 - (1 - p)^n_others (1 - q)^n_negatives), p and q being the item's probability as
+            a target and as a negative, float32 [C].
         """
         # Most steps have as many predictions as the one before: then all items' are at hand.
-        if n_predictions != self._of_last_step[0]:
-            log_absent = (n_predictions - 1) * self._log_not_target
+        if n_others != self._of_last_step[0]:
+            log_absent = n_others * self._log_not_target
             log_absent += self.n_negatives * self._log_not_negative
             # A lone prediction without negatives has an empty contrast; any finite number will do.
             log_inclusion = np.log(np.maximum(-np.expm1(log_absent), 1e-30)).astype(np.float32)
-            self._of_last_step = n_predictions, log_inclusion
+            self._of_last_step = n_others, log_inclusion
         return self._of_last_step[1][items]
 
-    def step_items(self, inputs: np.ndarray, targets: np.ndarray) -> StepItems:
-        """Draw the candidates of a step with these inputs and targets, int64 [N] each."""
+    def step_items(
+        self, inputs: np.ndarray, targets: np.ndarray, batch_sizes: np.ndarray
+    ) -> StepItems:
+        """Draw the candidates of a step.
+
+        Parameters
+        ----------
+        inputs, targets
+            Items in packed order, int64 [N]; `inputs` may be empty.
+        batch_sizes
+            Sessions at each time step, int64 [T]; see `Window`.
+        """
         read = np.concatenate([targets, self.draw(), inputs])
         n_drawn_from = len(read) - len(inputs)
         rows, row_of, n_candidates = number_items(read, n_drawn_from, self._number)
         items, target_column = rows[:n_candidates], row_of[: len(targets)]
+        own = columns_of_own_session(batch_sizes, target_column, row_of[:n_drawn_from])
         if self._counts_copies:
-            candidates = self._as_drawn(items, targets, target_column, row_of[:n_drawn_from])
+            candidates = self._as_drawn(items, targets, target_column, row_of[:n_drawn_from], own)
         else:
-            log_weight = -self._logq * self.log_inclusion(items, len(targets))
-            candidates = Candidates(
-                items,
-                target_column,
-                log_weight,
-                0.0,
-                np.ones(n_candidates, dtype=np.float32),
-            )
+            # As many of its own session's as the longest has, for each: nearly always so.
+            n_others = len(targets) - len(batch_sizes)
+            log_weight = -self._logq * self.log_inclusion(items, n_others)
+            copies = np.ones(n_candidates, dtype=np.float32)
+            candidates = Candidates(items, target_column, log_weight, 0.0, copies, *own)
         return StepItems(candidates, rows, row_of[n_drawn_from:])
 
-    def candidates(self, targets: np.ndarray) -> Candidates:
-        """Draw the candidates of a step with these targets, int64 [N].
+    def candidates(self, targets: np.ndarray, batch_sizes: np.ndarray) -> Candidates:
+        """Draw the candidates of a step with these targets; see `step_items`.
 
         Given a set of candidates of which one is the target and the others came in with known
         probabilities, the posterior of which one it is, is the softmax of score - log(inclusion
@@ -166,10 +182,15 @@ class NegativeSampler:
         item have the same score s, and Σ exp(s - c) = exp(s + log Σ exp(-c)): so one column with
         that sum for a weight does for all of them.
         """
-        return self.step_items(np.empty(0, dtype=np.int64), targets).candidates
+        return self.step_items(np.empty(0, dtype=np.int64), targets, batch_sizes).candidates
 
     def _as_drawn(
-        self, items: np.ndarray, targets: np.ndarray, target_column: np.ndarray, column: np.ndarray
+        self,
+        items: np.ndarray,
+        targets: np.ndarray,
+        target_column: np.ndarray,
+        column: np.ndarray,
+        own: tuple[np.ndarray, np.ndarray],
     ) -> Candidates:
         as_target = np.bincount(target_column, minlength=len(items))
         copies = np.bincount(column, minlength=len(items))
@@ -184,4 +205,5 @@ class NegativeSampler:
             log_weight.astype(np.float32),
             float((log_weight[target_column] - target_log_weight).mean()),
             copies.astype(np.float32),
+            *own,
         )

@@ -97,3 +97,55 @@ def number_items(
     for k in range(n):
         number[items[k]] = -1
     return items[:n], number_of, n_distinct_first
+
+
+@njit(cache=True)
+def columns_of_own_session(
+    batch_sizes: np.ndarray, target_column: np.ndarray, column: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Find candidates that a step has for nothing but further targets of a prediction's session.
+
+    Parameters
+    ----------
+    batch_sizes
+        Sessions at each time step, non-increasing, int64 [T]; see `Window`.
+    target_column
+        Column of each prediction's target, in packed order, int64 [N].
+    column
+        Column of everything that the candidates are made of, `target_column` and the draws,
+        int64 [M].
+
+    Returns
+    -------
+    rows, columns
+        A prediction and a column of another target of its session, which nothing else of `column`
+        is; pairs may come twice. int64 each.
+    """
+    n_steps = len(batch_sizes)
+    room = len(target_column) * (n_steps - 1) if n_steps > 1 else 0
+    rows, columns = np.empty(room, np.int64), np.empty(room, np.int64)
+    if room == 0:
+        return rows, columns
+    n_times = np.zeros(column.max() + 1, np.int64)
+    for k in column:
+        n_times[k] += 1
+    begins = np.zeros(n_steps, np.int64)
+    begins[1:] = np.cumsum(batch_sizes)[:-1]
+    n = 0
+    for session in range(batch_sizes[0]):
+        length = 1
+        while length < n_steps and batch_sizes[length] > session:
+            length += 1
+        for step in range(length):
+            of_step = target_column[begins[step] + session]
+            n_own = 0
+            for other in range(length):
+                n_own += target_column[begins[other] + session] == of_step
+            if n_times[of_step] > n_own:
+                continue
+            for other in range(length):
+                row = begins[other] + session
+                if target_column[row] != of_step:
+                    rows[n], columns[n] = row, of_step
+                    n += 1
+    return rows[:n], columns[:n]

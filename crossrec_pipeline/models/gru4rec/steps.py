@@ -9,7 +9,8 @@ from torch import Tensor
 
 from crossrec_pipeline.models.gru4rec.batches import Window
 from crossrec_pipeline.models.gru4rec.config import GRU4RecConfig
-from crossrec_pipeline.models.gru4rec.gradients import Contrast, GradientMaker, ReadWeights
+from crossrec_pipeline.models.gru4rec.gradients import GradientMaker, ReadWeights
+from crossrec_pipeline.models.gru4rec.losses import Contrast
 from crossrec_pipeline.models.gru4rec.network import GRU4RecNetwork
 from crossrec_pipeline.models.gru4rec.optimisers import (
     WholeOptimiser,
@@ -45,8 +46,6 @@ class FullSoftmaxStep:
             name: WholeOptimiser(parameter, config)
             for name, parameter in network.named_parameters()
         }
-        bias = network.output_bias.detach()
-        self._no_weight, self._once = torch.zeros_like(bias), torch.ones_like(bias)
 
     def __call__(
         self, window: Window, state: Tensor, learning_rate: float
@@ -60,7 +59,7 @@ class FullSoftmaxStep:
             network.output_weight.detach(),
             network.output_bias.detach(),
         )
-        contrast = Contrast(targets, self._no_weight, self._once, loss_shift=0.0)
+        contrast = Contrast.of_all_items(targets, read.bias)
         result = self._gradients_of(read, contrast, torch.from_numpy(window.batch_sizes), state)
         if (found := result.gradients) is not None:
             d_input = found.weight if network.tied else torch.zeros_like(table)
@@ -117,10 +116,10 @@ class SampledSoftmaxStep:
         """Train on one window."""
         network, device = self._network, state.device
         if network.tied:
-            step = self._sampler.step_items(window.inputs, window.targets)
+            step = self._sampler.step_items(window.inputs, window.targets, window.batch_sizes)
             candidates, input_items, input_row = step.candidates, step.rows, step.input_row
         else:
-            candidates = self._sampler.candidates(window.targets)
+            candidates = self._sampler.candidates(window.targets, window.batch_sizes)
             input_items, input_row, _ = number_items(window.inputs, 0, self._number)
         # Distinct items of each table, and where among them the inputs are.
         items, inputs = _tensor(candidates.items, device), _tensor(input_row, device)
@@ -135,12 +134,7 @@ class SampledSoftmaxStep:
             weight,
             network.output_bias.detach().index_select(0, items),
         )
-        contrast = Contrast(
-            _tensor(candidates.target_column, device),
-            _tensor(candidates.log_weight, device),
-            _tensor(candidates.copies, device),
-            candidates.loss_shift,
-        )
+        contrast = Contrast.of(candidates, device)
         result = self._gradients_of(read, contrast, torch.from_numpy(window.batch_sizes), state)
         if (found := result.gradients) is not None:
             # One gradient for each row, of all that it was read for: Adagrad and Adam are not

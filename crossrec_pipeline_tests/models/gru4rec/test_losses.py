@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -6,6 +7,7 @@ import torch
 
 from crossrec_pipeline.models.gru4rec.config import preset
 from crossrec_pipeline.models.gru4rec.losses import (
+    Contrast,
     bpr_max,
     cross_entropy,
     cross_entropy_gradients,
@@ -13,6 +15,15 @@ from crossrec_pipeline.models.gru4rec.losses import (
 from crossrec_pipeline.models.gru4rec.sampling import NegativeSampler
 
 N_ITEMS, WIDTH, N = 12, 5, 6
+BATCH_SIZES, SESSION_OF = np.array([3, 2, 1]), [0, 1, 2, 0, 1, 0]
+"""Three sessions, of three targets, two and one."""
+
+
+def _contrast(targets, n_candidates, loss_shift=0.0, own=((), ()), dtype=torch.float32):
+    """Contrast with candidates without a weight of their own."""
+    bias = torch.zeros(n_candidates, dtype=dtype)
+    own = (torch.tensor(numbers, dtype=torch.int64) for numbers in own)
+    return Contrast(torch.tensor(targets), bias, bias + 1, *own, loss_shift)
 
 
 class _Case:
@@ -31,7 +42,19 @@ class _Case:
         self.drawn[:2] = self.targets[:2]
         self.drawn[3] = self.drawn[4]
         self.sampler.draw = lambda: self.drawn  # type: ignore[method-assign]
-        self.found = self.sampler.candidates(self.targets)
+        self.found = self.sampler.candidates(self.targets, BATCH_SIZES)
+        self.contrast = Contrast.of(self.found, torch.device("cpu"))
+
+    def others(self, row):
+        """Each item that is another session's target, or drawn, but for the row's own target."""
+        pool = {int(self.targets[k]) for k in range(N) if SESSION_OF[k] != SESSION_OF[row]}
+        return sorted({*pool, *self.drawn.tolist()} - {int(self.targets[row])})
+
+    def columns(self, row):
+        """Number, among targets and draws, of all that competes with the row's own target."""
+        items = [*self.targets.tolist(), *self.drawn.tolist()]
+        keep = {*self.others(row), int(self.targets[row])}
+        return [number for number, item in enumerate(items) if number != row and item in keep]
 
     @property
     def tables(self):
@@ -71,14 +94,7 @@ def _check(loss, slow_loss, case):
 
 
 def _sampled_cross_entropy(case):
-    return lambda hidden, weight, bias: cross_entropy(
-        hidden,
-        weight,
-        bias,
-        torch.from_numpy(case.found.target_column),
-        torch.from_numpy(case.found.log_weight),
-        case.found.loss_shift,
-    )
+    return lambda hidden, weight, bias: cross_entropy(hidden, weight, bias, case.contrast)
 
 
 @pytest.mark.parametrize("logq", [0.0, 0.6, 1.0])
@@ -88,15 +104,14 @@ def test_sampled_cross_entropy_equals_a_slow_reference(seed, logq):
     p, q = case.sampler.target_probability, case.sampler.negative_probability
 
     def slow(tables):
-        # Contrast of a prediction: its target, and every other item that is another prediction's
+        # Contrast of a prediction: its target, and every other item that is another session's
         # target or drawn, once, each score less a share of the log of its inclusion probability.
         loss = 0.0
         for row in range(N):
             target = int(case.targets[row])
-            pool = {*case.targets.tolist(), *case.drawn.tolist()}
             scores = []
-            for item in [target, *sorted(pool - {target})]:
-                inclusion = 1 - (1 - p[item]) ** (N - 1) * (1 - q[item]) ** len(case.drawn)
+            for item in [target, *case.others(row)]:
+                inclusion = 1 - (1 - p[item]) ** (N - 3) * (1 - q[item]) ** len(case.drawn)
                 scores.append(case.score(row, item, tables) - logq * math.log(inclusion))
             loss += math.log(sum(math.exp(score) for score in scores)) - scores[0]
         return loss / N
@@ -114,10 +129,11 @@ def test_sampled_cross_entropy_of_draws_equals_a_slow_reference(logq):
         loss = 0.0
         for row in range(N):
             scores = []
-            for column, item in enumerate(columns):
+            for column in [row, *case.columns(row)]:
+                item = columns[column]
                 correction = (1 if column < N else 0.75) * case.log_support[item]
                 scores.append(case.score(row, item, tables) - logq * correction)
-            loss += math.log(sum(math.exp(score) for score in scores)) - scores[row]
+            loss += math.log(sum(math.exp(score) for score in scores)) - scores[0]
         return loss / N
 
     _check(_sampled_cross_entropy(case), slow, case)
@@ -150,8 +166,7 @@ def _bpr_max(case):
         hidden,
         weight,
         bias,
-        torch.from_numpy(case.found.target_column),
-        torch.from_numpy(case.found.copies).double(),
+        replace(case.contrast, copies=case.contrast.copies.double()),
         case.config.bpr_regularisation,
         case.config.elu_alpha,
     )
@@ -161,14 +176,7 @@ def _bpr_max(case):
 @pytest.mark.parametrize("regularisation", [0.0, 1.3])
 def test_bpr_max_equals_a_slow_reference(regularisation, elu_alpha):
     case = _Case(0, loss="bpr-max", bpr_regularisation=regularisation, elu_alpha=elu_alpha)
-    pool = {*case.targets.tolist(), *case.drawn.tolist()}
-    _check(
-        _bpr_max(case),
-        lambda tables: _bpr_of_columns(
-            case, tables, lambda row: sorted(pool - {int(case.targets[row])})
-        ),
-        case,
-    )
+    _check(_bpr_max(case), lambda tables: _bpr_of_columns(case, tables, case.others), case)
 
 
 def test_bpr_max_of_draws_equals_a_slow_reference():
@@ -177,7 +185,7 @@ def test_bpr_max_of_draws_equals_a_slow_reference():
     _check(
         _bpr_max(case),
         lambda tables: _bpr_of_columns(
-            case, tables, lambda row: [x for column, x in enumerate(columns) if column != row]
+            case, tables, lambda row: [columns[column] for column in case.columns(row)]
         ),
         case,
     )
@@ -185,9 +193,7 @@ def test_bpr_max_of_draws_equals_a_slow_reference():
 
 def test_bpr_max_of_a_lone_target_is_nothing_and_stays_a_number():
     hidden = torch.ones(1, 2, requires_grad=True)
-    loss = bpr_max(
-        hidden, torch.ones(1, 2), torch.ones(1), torch.tensor([0]), torch.ones(1), 1.0, 0.5
-    )
+    loss = bpr_max(hidden, torch.ones(1, 2), torch.ones(1), _contrast([0], 1), 1.0, 0.5)
     loss.backward()
     assert loss.item() == 0
     assert hidden.grad is not None
@@ -196,9 +202,8 @@ def test_bpr_max_of_a_lone_target_is_nothing_and_stays_a_number():
 
 def test_bpr_max_stays_a_number_for_scores_far_apart():
     scores = torch.tensor([-200.0, 0.0, 200.0], requires_grad=True)
-    column = torch.tensor([0])
     loss = bpr_max(
-        torch.zeros(1, 1), torch.zeros(3, 1), scores, column, torch.ones(3), 0.0, elu_alpha=0.0
+        torch.zeros(1, 1), torch.zeros(3, 1), scores, _contrast([0], 3), 0.0, elu_alpha=0.0
     )
     loss.backward()
     # Both negatives have e^-400: one for its share, the other for its margin.
@@ -215,16 +220,14 @@ def _mean_gradient_at_the_truth(truth, logq):
     total = np.zeros(len(truth))
     n_trials = 3000
     for target in rng.choice(len(truth), n_trials, p=truth):
-        found = sampler.candidates(np.array([target]))
+        found = sampler.candidates(np.array([target]), np.array([1]))
         scores = torch.tensor(np.log(truth), requires_grad=True)
         items = torch.from_numpy(found.items)
         cross_entropy(
             torch.zeros(1, 1, dtype=torch.float64),
             torch.zeros(len(items), 1, dtype=torch.float64),
             scores[items],
-            torch.from_numpy(found.target_column),
-            torch.from_numpy(found.log_weight),
-            found.loss_shift,
+            Contrast.of(found, torch.device("cpu")),
         ).backward()
         assert scores.grad is not None
         total += scores.grad.numpy()
@@ -240,7 +243,7 @@ def test_log_q_correction_leaves_the_true_probabilities_in_place():
 def test_loss_over_all_items_by_hand():
     hidden = torch.tensor([[1.0]])
     weight, bias = torch.tensor([[0.0], [1.0]]), torch.tensor([0.5, 0.0])
-    loss = cross_entropy(hidden, weight, bias, torch.tensor([1]), torch.zeros(2), 0.0)
+    loss = cross_entropy(hidden, weight, bias, Contrast.of_all_items(torch.tensor([1]), bias))
     assert loss.item() == pytest.approx(math.log(1 + math.exp(-0.5)))
 
 
@@ -249,11 +252,14 @@ def test_loss_over_all_items_by_hand():
 def test_kernels_give_torchs_loss_and_gradients(n_candidates, spread):
     torch.manual_seed(n_candidates)
     hidden, weight = torch.randn(6, 5) * spread, torch.randn(n_candidates + 3, 5)
-    bias, targets = torch.randn(n_candidates), torch.randint(n_candidates, (6,))
+    bias, targets = torch.randn(n_candidates), torch.randint(n_candidates, (6,)).tolist()
     leaves = [x.double().requires_grad_() for x in (hidden, weight, bias)]
-    zeros = torch.zeros(n_candidates, dtype=torch.float64)
-    expected = cross_entropy(leaves[0], leaves[1], leaves[2], targets, zeros, 0.0)
-    loss, *gradients = cross_entropy_gradients(hidden, weight, bias, targets)
+    own = ([0, 4], [(target + 1) % n_candidates for target in (targets[0], targets[4])])
+    if n_candidates == 1:
+        own = ([], [])
+    contrast = _contrast(targets, n_candidates, 0.3, own)
+    expected = cross_entropy(leaves[0], leaves[1], leaves[2], contrast)
+    loss, *gradients = cross_entropy_gradients(hidden, weight, bias, contrast)
     assert loss == pytest.approx(expected.item(), rel=1e-5, abs=1e-6)
     for gradient, right in zip(gradients, torch.autograd.grad(expected, leaves), strict=True):
         torch.testing.assert_close(gradient.double(), right, rtol=1e-4, atol=1e-5)
@@ -262,8 +268,9 @@ def test_kernels_give_torchs_loss_and_gradients(n_candidates, spread):
 def test_kernels_in_a_graph_pass_the_gradient_on():
     torch.manual_seed(0)
     leaves = [torch.randn(shape, requires_grad=True) for shape in ((4, 3), (9, 3), (9,))]
-    targets, zeros = torch.tensor([0, 8, 3, 3]), torch.zeros(9)
-    loss = cross_entropy(leaves[0], leaves[1], leaves[2], targets, zeros, 0.7)
+    targets = torch.tensor([0, 8, 3, 3])
+    contrast = _contrast(targets.tolist(), 9, loss_shift=0.7)
+    loss = cross_entropy(leaves[0], leaves[1], leaves[2], contrast)
     (2 * loss + 1).backward()
     hidden, weight, bias = (x.detach().double().requires_grad_() for x in leaves)
     (2 * torch.nn.functional.cross_entropy(hidden @ weight.t() + bias, targets)).backward()
@@ -277,5 +284,5 @@ def test_kernels_in_a_graph_pass_the_gradient_on():
 def test_kernels_do_not_hide_what_is_not_a_number(bad):
     hidden, weight, bias = torch.ones(2, 3), torch.ones(5, 3), torch.zeros(5)
     bias[2] = bad
-    loss, *_ = cross_entropy_gradients(hidden, weight, bias, torch.tensor([0, 1]))
+    loss, *_ = cross_entropy_gradients(hidden, weight, bias, _contrast([0, 1], 5))
     assert not math.isfinite(loss)

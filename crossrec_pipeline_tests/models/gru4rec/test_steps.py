@@ -65,29 +65,31 @@ def _windows(config):
     return session_parallel_windows(STORE, np.arange(5), config.batch_size, config.bptt_steps)
 
 
-def _contrast(config, targets, row, full):
+def _contrast(config, window, row, full):
     """Which items a prediction is contrasted with, as often as it is, and how each is corrected."""
-    n = len(targets)
+    targets, n = window.targets, len(window.targets)
+    session_of = np.concatenate([np.arange(alive) for alive in window.batch_sizes])
+    of_others = {int(t) for t in targets[session_of != session_of[row]]} | {*DRAWN.tolist()}
     if full:
         return [int(targets[row]), *(i for i in range(N_ITEMS) if i != targets[row])], 0
     if config.candidates == "draws":
-        others = [int(t) for k, t in enumerate(targets) if k != row]
+        competing = of_others | {int(targets[row])}
+        others = [int(t) for k, t in enumerate(targets) if k != row and int(t) in competing]
         items = [int(targets[row]), *others, *DRAWN.tolist()]
-        exponent = np.array([1.0] * n + [config.alpha] * len(DRAWN))
+        exponent = np.array([1.0] * (1 + len(others)) + [config.alpha] * len(DRAWN))
         return items, config.logq * exponent * np.log(SUPPORT[items])
-    pool = {*targets.tolist(), *DRAWN.tolist()}
-    items = [int(targets[row]), *sorted(pool - {int(targets[row])})]
+    items = [int(targets[row]), *sorted(of_others - {int(targets[row])})]
     p = SUPPORT / SUPPORT.sum()
     q = SUPPORT**config.alpha / (SUPPORT**config.alpha).sum()
-    inclusion = 1 - (1 - p[items]) ** (n - 1) * (1 - q[items]) ** len(DRAWN)
+    inclusion = 1 - (1 - p[items]) ** (n - len(window.batch_sizes)) * (1 - q[items]) ** len(DRAWN)
     return items, config.logq * np.log(inclusion)
 
 
-def _dense_loss(config, network, hidden, targets, full):
+def _dense_loss(config, network, hidden, window, full):
     """Mean loss from whole tables, one prediction after the other."""
     losses = []
-    for row in range(len(targets)):
-        items, correction = _contrast(config, targets, row, full)
+    for row in range(len(window.targets)):
+        items, correction = _contrast(config, window, row, full)
         scores = network.scores(hidden[row : row + 1])[0, items]
         if config.loss == "cross-entropy":
             scores = scores - torch.as_tensor(correction)
@@ -114,7 +116,7 @@ class _DenseTraining:
         config, network = self.config, self.network
         vectors = network.input_embedding[torch.from_numpy(window.inputs)]
         hidden, last = network(vectors, torch.from_numpy(window.batch_sizes), state.double())
-        loss = _dense_loss(config, network, hidden, window.targets, self.full)
+        loss = _dense_loss(config, network, hidden, window, self.full)
         parameters = dict(network.named_parameters())
         gradients = torch.autograd.grad(loss, list(parameters.values()))
         if config.max_gradient_norm:
