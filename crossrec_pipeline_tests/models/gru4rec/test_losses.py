@@ -22,8 +22,8 @@ BATCH_SIZES, SESSION_OF = np.array([3, 2, 1]), [0, 1, 2, 0, 1, 0]
 def _contrast(targets, n_candidates, loss_shift=0.0, own=((), ()), dtype=torch.float32):
     """Contrast with candidates without a weight of their own."""
     bias = torch.zeros(n_candidates, dtype=dtype)
-    own = (torch.tensor(numbers, dtype=torch.int64) for numbers in own)
-    return Contrast(torch.tensor(targets), bias, bias + 1, *own, loss_shift)
+    own_row, own_column = (torch.tensor(numbers, dtype=torch.int64) for numbers in own)
+    return Contrast(torch.tensor(targets), bias, bias + 1, own_row, own_column, loss_shift)
 
 
 class _Case:
