@@ -4,5 +4,9 @@ import signal
 
 
 def pytest_configure() -> None:
-    """Let Ctrl-C interrupt: shells have it ignored by what they run in the background."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    """Let Ctrl-C interrupt, which shells have ignored by what they run in the background.
+
+    SIGTERM does the same, so that the processes that a test has started are stopped with it.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
