@@ -1,6 +1,7 @@
 """Memory that training a GRU4Rec takes, over memory-mapped sessions of growing number.
 
     python benchmarks/gru4rec_memory.py [--events 1e6 1e8] [--items 100000] [--share 0.1]
+    python benchmarks/gru4rec_memory.py --events 1e5 --items 134000 --presets default classic
 
 Sessions are drawn and written to a temporary folder piece by piece. Each size is trained in a
 process of its own, on a share of one epoch, with a checkpoint at its end. Resident memory is told
@@ -18,16 +19,19 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+import torch
 
 from crossrec_pipeline.models.gru4rec import run
 from crossrec_pipeline.models.gru4rec.batches import SessionParallelWindows, Window
 from crossrec_pipeline.models.gru4rec.checkpoint import Checkpoints
-from crossrec_pipeline.models.gru4rec.config import GRU4RecConfig, preset
+from crossrec_pipeline.models.gru4rec.config import PRESETS, GRU4RecConfig, preset
 from crossrec_pipeline.models.gru4rec.model import GRU4Rec
+from crossrec_pipeline.models.gru4rec.network import GRU4RecNetwork
 from crossrec_pipeline.sessions.store import SessionStore
 from crossrec_pipeline_tests.models.vocabularies import numbered_vocabulary
 
 COLUMNS = {
+    "preset": 10,
     "events": 12,
     "arrays MB": 12,
     "before MB": 12,
@@ -40,7 +44,6 @@ COLUMNS = {
 }
 MEAN_LENGTH = 10
 PIECE = 1_000_000
-HIDDEN_SIZE = 64
 
 
 def main() -> None:
@@ -48,18 +51,21 @@ def main() -> None:
     options.add_argument("--events", type=float, nargs="+", default=[1e6, 1e8])
     options.add_argument("--items", type=int, default=100_000)
     options.add_argument("--share", type=float, default=0.1, help="of one epoch")
+    options.add_argument("--presets", nargs="+", default=["default"], choices=list(PRESETS))
     options.add_argument("--folder", type=Path, help="train on what is there, and print one line")
     given = options.parse_args()
     if given.folder:
-        print(measured(given.folder, given.items, given.share))
+        print(measured(given.folder, given.items, given.share, given.presets[0]))
         return
-    print(f"{given.items:,} items, {HIDDEN_SIZE} dimensions, {given.share:.0%} of an epoch")
+    print(f"{given.items:,} items, {given.share:.0%} of an epoch")
     print("".join(f"{name:>{width}}" for name, width in COLUMNS.items()), flush=True)
     for n_events in map(int, given.events):
         with tempfile.TemporaryDirectory() as folder:
             write(Path(folder), n_events, given.items)
-            options = ["--folder", folder, "--items", str(given.items), "--share", str(given.share)]
-            subprocess.run([sys.executable, __file__, *options], check=True)
+            sizes = ["--items", str(given.items), "--share", str(given.share)]
+            for name in given.presets:
+                options = ["--folder", folder, *sizes, "--presets", name]
+                subprocess.run([sys.executable, __file__, *options], check=True)
 
 
 def write(folder: Path, n_events: int, n_items: int) -> None:
@@ -120,7 +126,7 @@ def resident_mb() -> tuple[float, float]:
     return held / 1000, mapped / 1000
 
 
-def measured(folder: Path, n_items: int, share: float) -> str:
+def measured(folder: Path, n_items: int, share: float, preset_name: str) -> str:
     """Train on a share of an epoch, and return the figures as one line of the table."""
     items, offsets = (
         np.load(folder / f"{name}.npy", mmap_mode="r") for name in ("item_index", "offsets")
@@ -128,10 +134,13 @@ def measured(folder: Path, n_items: int, share: float) -> str:
     none = np.empty(0, dtype=np.int64)
     store = SessionStore(items, offsets, start_us=none, end_us=none, keys=pl.DataFrame())
     vocabulary = numbered_vocabulary(n_items)
-    config = preset("default", hidden_size=HIDDEN_SIZE, epochs=1, device="cpu")
-    warm_up(config.model_copy(update={"n_negatives": 50}))
+    config = preset(preset_name, epochs=1, device="cpu")
+    warm_up(config if config.n_negatives is None else config.model_copy(update={"n_negatives": 50}))
     run.session_parallel_windows = SomeWindows
     SomeWindows.left = int(share * store.n_predictions)
+    n_weights = sum(
+        x.numel() for x in GRU4RecNetwork(n_items, config, torch.Generator()).parameters()
+    )
     model, (before_mb, _) = GRU4Rec(config, progress_bar=False), resident_mb()
     watch, began = Watch(), time.perf_counter()
     watch.start()
@@ -142,14 +151,14 @@ def measured(folder: Path, n_items: int, share: float) -> str:
         before_mb,
         watch.held_mb,
         watch.held_mb - before_mb,
-        # Table, bias and both moments of each; the rest of the network is small.
-        3 * 4 * n_items * (HIDDEN_SIZE + 1) / 1e6,
+        3 * 4 * n_weights / 1e6,  # with both moments of each
         watch.mapped_mb,
         time.perf_counter() - began,
         share * report.history[0]["events_per_second"],
     ]
-    return "".join(
-        f"{figure:>{width},.0f}" for figure, width in zip(figures, COLUMNS.values(), strict=True)
+    widths = list(COLUMNS.values())
+    return f"{preset_name:>{widths[0]}}" + "".join(
+        f"{figure:>{width},.0f}" for figure, width in zip(figures, widths[1:], strict=True)
     )
 
 

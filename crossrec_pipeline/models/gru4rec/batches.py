@@ -7,6 +7,7 @@ from typing import Protocol
 import numpy as np
 
 from crossrec_pipeline.models.gru4rec.state import State
+from crossrec_pipeline.models.gru4rec.window_kernels import fill_window, pack
 from crossrec_pipeline.sessions.store import SessionStore
 
 _READ_AHEAD = 4096
@@ -100,6 +101,7 @@ class SessionParallelWindows:
 
     def __init__(self, store: SessionStore, order: Order, n_lanes: int, n_steps: int) -> None:
         self._store = store
+        self._items = np.asarray(store.item_index)  # of a mapped file: the same pages
         self._order = order
         self._n_steps = n_steps
         self._event = np.zeros(n_lanes, dtype=np.int64)  # next input of each lane
@@ -126,49 +128,37 @@ class SessionParallelWindows:
         return self
 
     def __next__(self) -> Window:
-        room = np.full(len(self._event), self._n_steps)
-        rounds: list[tuple[np.ndarray, ...]] = []
-        while True:
-            free = np.flatnonzero((self._event == self._end) & (room > 0))
-            first, last = self._next_sessions(len(free))
-            taking = free[: len(first)]
-            self._event[taking], self._end[taking] = first, last
-            self._starts[taking] = True
-
-            lane = np.flatnonzero((self._event < self._end) & (room > 0))
-            if len(lane) == 0:
-                break
-            begin = self._event[lane]
-            length = np.minimum(room[lane], self._end[lane] - begin)
-            self._event[lane] += length
-            room[lane] -= length
-            goes_on = self._event[lane] < self._end[lane]
-            rounds.append((lane, begin, length, self._starts[lane], goes_on))
-            self._starts[lane] = False
-        if not rounds:
+        self._look_ahead(len(self._event) * self._n_steps)
+        lanes, begins, lengths, starts, continues, n_taken = fill_window(
+            self._event, self._end, self._starts, self._first, self._last, self._n_steps
+        )
+        if n_taken:
+            self._taken = int(self._places[n_taken - 1]) + 1
+            self._places, self._first, self._last = (
+                numbers[n_taken:] for numbers in (self._places, self._first, self._last)
+            )
+        if len(lanes) == 0:
             raise StopIteration
-        return _window(self._store, *(np.concatenate(parts) for parts in zip(*rounds, strict=True)))
+        inputs, targets, batch_sizes = pack(self._items, begins, lengths)
+        return Window(inputs, targets, batch_sizes, lanes, starts, continues)
 
     def _go_to(self, taken: int) -> None:
         """Look at the session at this place of the order next."""
         self._taken = self._read = taken
         # Sessions of two events and more that were read and not taken: place, first and last event.
-        self._ahead = np.zeros((3, 0), dtype=np.int64)
+        self._places = self._first = self._last = np.zeros(0, dtype=np.int64)
 
-    def _next_sessions(self, n: int) -> tuple[np.ndarray, np.ndarray]:
-        """Take the next `n` sessions: first and last event of each, fewer when no more are left."""
-        while self._ahead.shape[1] < n and self._read < len(self._order):
-            sessions = self._order[self._read : self._read + _READ_AHEAD]
+    def _look_ahead(self, n: int) -> None:
+        """Read on until `n` sessions can be taken, or no more are left."""
+        while len(self._places) < n and self._read < len(self._order):
+            sessions = self._order[self._read : self._read + max(n, _READ_AHEAD)]
             places = np.arange(self._read, self._read + len(sessions))
             first, last = self._store.offsets[sessions], self._store.offsets[sessions + 1] - 1
-            read = np.stack([places, first, last])[:, last > first]
-            self._ahead = np.concatenate([self._ahead, read], axis=1)
+            pairs = last > first
+            self._places = np.concatenate([self._places, places[pairs]])
+            self._first = np.concatenate([self._first, first[pairs]])
+            self._last = np.concatenate([self._last, last[pairs]])
             self._read += len(sessions)
-        places, first, last = self._ahead[:, :n]
-        self._ahead = self._ahead[:, n:]
-        if len(places):
-            self._taken = int(places[-1]) + 1
-        return first, last
 
 
 def session_parallel_windows(
@@ -176,23 +166,3 @@ def session_parallel_windows(
 ) -> SessionParallelWindows:
     """Return a walk from the beginning; see `SessionParallelWindows`."""
     return SessionParallelWindows(store, order, n_lanes, n_steps)
-
-
-def _window(
-    store: SessionStore,
-    lanes: np.ndarray,
-    begins: np.ndarray,
-    lengths: np.ndarray,
-    starts: np.ndarray,
-    continues: np.ndarray,
-) -> Window:
-    longest_first = np.argsort(-lengths, kind="stable")
-    order, batch_sizes = packed_order(begins[longest_first], lengths[longest_first])
-    return Window(
-        inputs=np.asarray(store.item_index[order], dtype=np.int64),
-        targets=np.asarray(store.item_index[order + 1], dtype=np.int64),
-        batch_sizes=batch_sizes,
-        lanes=lanes[longest_first],
-        starts=starts[longest_first],
-        continues=continues[longest_first],
-    )

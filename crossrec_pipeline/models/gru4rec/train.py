@@ -13,6 +13,7 @@ from crossrec_pipeline.errors import TrainingError
 from crossrec_pipeline.models.base import EpochDone, FitReport, Progress
 from crossrec_pipeline.models.gru4rec.batches import Window
 from crossrec_pipeline.models.gru4rec.checkpoint import Checkpoints, training_identity
+from crossrec_pipeline.models.gru4rec.compiled import is_for_kernels
 from crossrec_pipeline.models.gru4rec.config import GRU4RecConfig
 from crossrec_pipeline.models.gru4rec.hidden_states import prediction_states, score_blocks
 from crossrec_pipeline.models.gru4rec.interrupts import DeferredInterrupts
@@ -26,6 +27,7 @@ from crossrec_pipeline.models.gru4rec.steps import (
     TrainingStep,
 )
 from crossrec_pipeline.models.gru4rec.survey import survey
+from crossrec_pipeline.models.gru4rec.window_kernels import keep_states, states_at_start
 from crossrec_pipeline.sessions.store import SessionStore
 
 VALIDATION_K = 20
@@ -176,6 +178,8 @@ def _finish_epoch(run: TrainingRun, keeper: Keeper, progress_bar: bool | None) -
 
 def begin_state(state: Tensor, window: Window) -> Tensor:
     """State of each segment's lane, or zeros where a session starts, [n_layers, S, H]."""
+    if is_for_kernels(state):
+        return torch.from_numpy(states_at_start(state.numpy(), window.lanes, window.starts))
     lanes = torch.from_numpy(window.lanes).to(state.device)
     goes_on = torch.from_numpy(~window.starts).to(state.device)
     return state.index_select(1, lanes) * goes_on[:, None]
@@ -183,6 +187,9 @@ def begin_state(state: Tensor, window: Window) -> Tensor:
 
 def keep_state(state: Tensor, window: Window, last_state: Tensor) -> None:
     """Write back the states of the lanes whose session goes on in the next window."""
+    if is_for_kernels(state):
+        keep_states(state.numpy(), window.lanes, window.continues, last_state.numpy())
+        return
     segments = np.flatnonzero(window.continues)
     lanes = torch.from_numpy(window.lanes[segments]).to(state.device)
     chosen = torch.from_numpy(segments).to(state.device)

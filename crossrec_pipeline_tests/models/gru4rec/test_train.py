@@ -6,10 +6,12 @@ import torch
 from tqdm import tqdm
 
 from crossrec_pipeline.errors import TrainingError
-from crossrec_pipeline.models.gru4rec.batches import session_parallel_windows
+from crossrec_pipeline.models.gru4rec.batches import Window, session_parallel_windows
 from crossrec_pipeline.models.gru4rec.config import GRU4RecConfig, preset
 from crossrec_pipeline.models.gru4rec.network import GRU4RecNetwork
 from crossrec_pipeline.models.gru4rec.train import (
+    begin_state,
+    keep_state,
     train_network,
     uses_full_softmax,
     validation_recall,
@@ -128,6 +130,23 @@ def test_same_seed_gives_the_same_weights_and_another_seed_others(n_negatives):
     torch.rand(7)  # what else draws random numbers does not matter
     assert _equal(first, weights(3))
     assert not torch.equal(first["input_embedding"], weights(4)["input_embedding"])
+
+
+def test_states_are_taken_from_lanes_and_put_back_with_kernels_as_without():
+    none = np.empty(0, dtype=np.int64)
+    starts, continues = np.array([False, True, False]), np.array([True, True, False])
+    window = Window(none, none, none, np.array([3, 0, 1]), starts, continues)
+    state = torch.arange(2 * 4 * 5, dtype=torch.float64).view(2, 4, 5) + 1
+    last_state = -torch.rand(2, 3, 5, dtype=torch.float64)
+    begun = state[:, [3, 0, 1]]
+    begun[:, 1] = 0
+    kept = state.clone()
+    kept[:, [3, 0]] = last_state[:, :2]
+    for dtype in (torch.float32, torch.float64):  # kernels are for the first
+        own = state.to(dtype)
+        torch.testing.assert_close(begin_state(own, window), begun.to(dtype))
+        keep_state(own, window, last_state.to(dtype))
+        torch.testing.assert_close(own, kept.to(dtype))
 
 
 @pytest.fixture
