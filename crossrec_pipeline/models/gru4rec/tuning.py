@@ -66,9 +66,9 @@ class Tuned:
 def search_space(trial: Any, base: GRU4RecConfig) -> dict[str, Any]:
     """Draw a configuration from the space that the literature searches.
 
-    Ludewig and Jannach (2018, arXiv:1803.09587) and the authors of GRU4Rec tune rate, dropouts,
-    batch size, width and the samples' exponent; the model's kind (loss, embedding, optimiser)
-    stays that of `base`.
+    Ludewig and Jannach (2018, arXiv:1803.09587) and the authors of GRU4Rec tune rate, momentum,
+    dropouts, batch size, width and the samples' exponent; the model's kind (loss, embedding,
+    optimiser) stays that of `base`. The order of sessions is ours to try.
 
     Parameters
     ----------
@@ -85,6 +85,9 @@ def search_space(trial: Any, base: GRU4RecConfig) -> dict[str, Any]:
         "dropout_embedding": trial.suggest_float("dropout_embedding", 0.0, 0.6, step=0.05),
         "dropout_hidden": trial.suggest_float("dropout_hidden", 0.0, 0.6, step=0.05),
     }
+    drawn["session_order"] = trial.suggest_categorical("session_order", ["shuffled", "time"])
+    if base.optimiser == "adagrad":
+        drawn["momentum"] = trial.suggest_float("momentum", 0.0, 0.5, step=0.05)
     if base.n_negatives is not None:
         drawn["alpha"] = trial.suggest_float("alpha", 0.0, 1.0, step=0.1)
         if base.loss == "cross-entropy":

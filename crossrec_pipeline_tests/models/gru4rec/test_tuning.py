@@ -117,6 +117,7 @@ def test_overrides_before_a_search_or_from_a_damaged_file_are_refused(tmp_path: 
         ({}, {"alpha", "logq"}),
         ({"n_negatives": None}, set()),
         ({"loss": "bpr-max"}, {"alpha", "bpr_regularisation", "elu_alpha"}),
+        ({"optimiser": "adagrad"}, {"alpha", "logq", "momentum"}),
     ],
 )
 def test_the_space_names_what_the_kind_of_model_has(changes: dict, named: set[str]):
@@ -128,6 +129,7 @@ def test_the_space_names_what_the_kind_of_model_has(changes: dict, named: set[st
         "batch_size",
         "dropout_embedding",
         "dropout_hidden",
+        "session_order",
     }
     base = GRU4RecConfig(**changes)
     drawn = search_space(optuna.create_study().ask(), base)
