@@ -46,6 +46,14 @@ class Window:
     continues: np.ndarray
 
 
+_NOTHING = np.zeros(0, dtype=np.int64)
+
+EMPTY_WINDOW = Window(
+    _NOTHING, _NOTHING, _NOTHING, _NOTHING, _NOTHING.astype(bool), _NOTHING.astype(bool)
+)
+"""No segments and no predictions."""
+
+
 def packed_order(begins: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Lay runs of consecutive numbers out time step by time step.
 

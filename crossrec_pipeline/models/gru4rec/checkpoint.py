@@ -110,6 +110,7 @@ def training_identity(
     train: SessionStore,
     validation: SessionStore | None,
     device: torch.device,
+    n_processes: int,
 ) -> State:
     """Name everything that decides what a training comes to; equal ones come to equal weights.
 
@@ -123,6 +124,7 @@ def training_identity(
         "code": CODE,
         "torch": torch.__version__,
         "device": device.type,
+        "number of processes": n_processes,
     }
 
 

@@ -90,7 +90,7 @@ class GRU4Rec:
             self._config,
             train,
             validation,
-            _device(self._config),
+            training_device(self._config),
             progress,
             self._progress_bar,
             checkpoints=checkpoints,
@@ -182,7 +182,7 @@ class GRU4Rec:
                 f"{vocabulary.n_items} items: {error} Restore the bundle from a copy, or train "
                 "the model again."
             ) from None
-        model._network = network.to(_device(model._config)).eval()
+        model._network = network.to(training_device(model._config)).eval()
         return model
 
     def _fitted(self) -> GRU4RecNetwork:
@@ -191,6 +191,7 @@ class GRU4Rec:
         return self._network
 
 
-def _device(config: GRU4RecConfig) -> torch.device:
+def training_device(config: GRU4RecConfig) -> torch.device:
+    """Return the configured device, or the CPU where there is no CUDA device."""
     wants_cuda = config.device in ("auto", "cuda")
     return torch.device("cuda" if wants_cuda and torch.cuda.is_available() else "cpu")

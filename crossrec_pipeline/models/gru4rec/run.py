@@ -9,10 +9,12 @@ from torch import Tensor
 from crossrec_pipeline.errors import TrainingError
 from crossrec_pipeline.models.gru4rec.batches import Order, session_parallel_windows
 from crossrec_pipeline.models.gru4rec.config import GRU4RecConfig
+from crossrec_pipeline.models.gru4rec.data_parallel import OwnShare
 from crossrec_pipeline.models.gru4rec.network import GRU4RecNetwork
+from crossrec_pipeline.models.gru4rec.processes import Processes
 from crossrec_pipeline.models.gru4rec.shuffle import NumbersInOrder, ShuffledNumbers
 from crossrec_pipeline.models.gru4rec.state import State
-from crossrec_pipeline.models.gru4rec.steps import TrainingStep
+from crossrec_pipeline.models.gru4rec.steps import OWN_PARTS, TrainingStep
 from crossrec_pipeline.sessions.store import SessionStore
 
 REMEDY = (
@@ -36,6 +38,8 @@ class TrainingRun:
         Predictions in `train`.
     order_key
         Decides the order of sessions in each epoch.
+    processes
+        Who trains; each takes an equal share of sessions and lanes.
     """
 
     _FIGURES = ("loss_sum", "done", "n_steps", "epoch_seconds")
@@ -48,11 +52,13 @@ class TrainingRun:
         train: SessionStore,
         n_predictions: int,
         order_key: np.random.SeedSequence,
+        processes: Processes,
     ) -> None:
         self.network = network
         self.step = step
         self.config = config
         self.n_predictions = n_predictions
+        self.processes = processes
         self._train = train
         self._order_key = order_key
         self.history: list[dict[str, float]] = []
@@ -64,11 +70,11 @@ class TrainingRun:
         self._begin_epoch(1)
 
     def _begin_epoch(self, epoch: int) -> None:
+        n_lanes = self.config.batch_size // self.processes.count
+        own = OwnShare(self._order(epoch), self.processes)
         self.epoch = epoch
-        self.windows = session_parallel_windows(
-            self._train, self._order(epoch), self.config.batch_size, self.config.bptt_steps
-        )
-        self.hidden = self.network.initial_state(self.config.batch_size)
+        self.windows = session_parallel_windows(self._train, own, n_lanes, self.config.bptt_steps)
+        self.hidden = self.network.initial_state(n_lanes)
         self.loss_sum, self.done, self.n_steps, self.epoch_seconds = 0.0, 0, 0, 0.0
 
     def _order(self, epoch: int) -> Order:
@@ -154,14 +160,25 @@ class TrainingRun:
             )
 
     def state(self) -> State:
-        """Return everything that decides how training goes on, and its figures so far."""
+        """Return everything that decides how training goes on, and its figures so far.
+
+        All processes must call it; that of the first one knows what the others have of their own.
+        """
+        step = self.step.state()
+        own = {
+            "step": {name: step.pop(name) for name in OWN_PARTS if name in step},
+            "windows": self.windows.state(),
+            "hidden": self.hidden.cpu(),
+            "random": _random_state(self.hidden.device),
+        }
         return {
             "weights": self._weights(),
             "best_weights": self._best_weights,
-            "step": self.step.state(),
-            "windows": self.windows.state(),
-            "hidden": self.hidden,
-            "random": _random_state(self.hidden.device),
+            "step": step,
+            "processes": {
+                str(rank): its_own
+                for rank, its_own in enumerate(self.processes.states_at_first(own))
+            },
             "epoch": self.epoch,
             "finished": self.finished,
             "history": self.history,
@@ -180,10 +197,11 @@ class TrainingRun:
             name: weights.to(self.hidden.device, copy=True)
             for name, weights in state["best_weights"].items()
         }
-        self.step.load_state(state["step"])
-        self.windows.load_state(state["windows"])
-        self.hidden.copy_(state["hidden"])
-        _load_random_state(state["random"], self.hidden.device)
+        own = state["processes"][str(self.processes.rank)]
+        self.step.load_state({**state["step"], **own["step"]})
+        self.windows.load_state(own["windows"])
+        self.hidden.copy_(own["hidden"])
+        _load_random_state(own["random"], self.hidden.device)
         self.finished = state["finished"]
         self.history = state["history"]
         self.best_recall, self.best_epoch = state["best_recall"], state["best_epoch"]

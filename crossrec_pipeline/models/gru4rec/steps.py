@@ -1,6 +1,7 @@
 """One window of sessions in; the network's weights moved, loss and last states out."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -23,6 +24,44 @@ from crossrec_pipeline.models.gru4rec.sampling import NegativeSampler
 from crossrec_pipeline.models.gru4rec.sampling_kernels import number_items
 from crossrec_pipeline.models.gru4rec.state import State, Stateful
 
+OWN_PARTS = ("sampler", "precision")
+"""What of a step's state is not the same in all processes of a training."""
+
+
+@dataclass(frozen=True)
+class StepGradient:
+    """Gradient of a step's mean loss, by parameter.
+
+    Attributes
+    ----------
+    whole
+        Of the parameters that move as a whole, each in its parameter's shape.
+    rows
+        Of tables: the touched rows, distinct int64 [R], and their gradient, float [R, …].
+    """
+
+    whole: dict[str, Tensor]
+    rows: dict[str, tuple[Tensor, Tensor]]
+
+
+@dataclass(frozen=True)
+class WindowResult:
+    """What a window comes to.
+
+    Attributes
+    ----------
+    loss
+        Mean over its predictions, float [].
+    last_state
+        Each segment's last state, float [n_layers, S, H], detached.
+    gradient
+        None if it overflowed, so that nothing is to be moved.
+    """
+
+    loss: Tensor
+    last_state: Tensor
+    gradient: StepGradient | None
+
 
 class TrainingStep(Stateful, Protocol):
     """Moves a network's weights by the gradient of one window's mean loss."""
@@ -31,6 +70,18 @@ class TrainingStep(Stateful, Protocol):
         self, window: Window, state: Tensor, learning_rate: float
     ) -> tuple[Tensor, Tensor]:
         """Return the loss, float [], and each segment's last state [n_layers, S, H], detached."""
+        ...
+
+    def gradient(self, window: Window, state: Tensor) -> WindowResult:
+        """Take the gradient of a window with at least one prediction; move nothing."""
+        ...
+
+    def no_gradient(self) -> StepGradient:
+        """Return the gradient of no predictions: zeros, and no rows."""
+        ...
+
+    def move(self, gradient: StepGradient, learning_rate: float) -> None:
+        """Move the weights; the gradient is shortened in place where it is too long."""
         ...
 
 
@@ -51,6 +102,13 @@ class FullSoftmaxStep:
         self, window: Window, state: Tensor, learning_rate: float
     ) -> tuple[Tensor, Tensor]:
         """Train on one window."""
+        result = self.gradient(window, state)
+        if result.gradient is not None:
+            self.move(result.gradient, learning_rate)
+        return result.loss, result.last_state
+
+    def gradient(self, window: Window, state: Tensor) -> WindowResult:
+        """Take the gradient of one window."""
         network, device = self._network, state.device
         inputs, targets = _tensor(window.inputs, device), _tensor(window.targets, device)
         table = network.input_embedding.detach()
@@ -61,16 +119,25 @@ class FullSoftmaxStep:
         )
         contrast = Contrast.of_all_items(targets, read.bias)
         result = self._gradients_of(read, contrast, torch.from_numpy(window.batch_sizes), state)
-        if (found := result.gradients) is not None:
-            d_input = found.weight if network.tied else torch.zeros_like(table)
-            add_rows(d_input, inputs, found.vectors)
-            gradients = {"input_embedding": d_input, "output_bias": found.bias, **found.shared}
-            if not network.tied:
-                gradients["output_weight"] = found.weight
-            limit_norm(list(gradients.values()), self._config.max_gradient_norm)
-            for name, gradient in gradients.items():
-                self._optimisers[name].update(gradient, learning_rate)
-        return result.loss, result.last_state
+        if (found := result.gradients) is None:
+            return WindowResult(result.loss, result.last_state, None)
+        d_input = found.weight if network.tied else torch.zeros_like(table)
+        add_rows(d_input, inputs, found.vectors)
+        gradients = {"input_embedding": d_input, "output_bias": found.bias, **found.shared}
+        if not network.tied:
+            gradients["output_weight"] = found.weight
+        return WindowResult(result.loss, result.last_state, StepGradient(gradients, {}))
+
+    def no_gradient(self) -> StepGradient:
+        """Return zeros for all parameters."""
+        parameters = self._network.named_parameters()
+        return StepGradient({name: torch.zeros_like(p.data) for name, p in parameters}, {})
+
+    def move(self, gradient: StepGradient, learning_rate: float) -> None:
+        """Move all weights."""
+        limit_norm(list(gradient.whole.values()), self._config.max_gradient_norm)
+        for name, its_gradient in gradient.whole.items():
+            self._optimisers[name].update(its_gradient, learning_rate)
 
     def state(self) -> State:
         """Return what the optimisers and the precision remember."""
@@ -114,6 +181,13 @@ class SampledSoftmaxStep:
         self, window: Window, state: Tensor, learning_rate: float
     ) -> tuple[Tensor, Tensor]:
         """Train on one window."""
+        result = self.gradient(window, state)
+        if result.gradient is not None:
+            self.move(result.gradient, learning_rate)
+        return result.loss, result.last_state
+
+    def gradient(self, window: Window, state: Tensor) -> WindowResult:
+        """Take the gradient of one window."""
         network, device = self._network, state.device
         if network.tied:
             step = self._sampler.step_items(window.inputs, window.targets, window.batch_sizes)
@@ -136,22 +210,40 @@ class SampledSoftmaxStep:
         )
         contrast = Contrast.of(candidates, device)
         result = self._gradients_of(read, contrast, torch.from_numpy(window.batch_sizes), state)
-        if (found := result.gradients) is not None:
-            # One gradient for each row, of all that it was read for: Adagrad and Adam are not
-            # linear, so that two moves in turn would be another thing.
-            d_input = found.weight if network.tied else torch.zeros_like(input_rows)
-            add_rows(d_input, inputs, found.vectors)
-            gradients = {"input_embedding": d_input, "output_bias": found.bias}
-            if not network.tied:
-                gradients["output_weight"] = found.weight
-            limit_norm(
-                [*gradients.values(), *found.shared.values()], self._config.max_gradient_norm
-            )
-            for name, gradient in gradients.items():
-                self._row_optimisers[name].update(rows[name], gradient, learning_rate)
-            for name, gradient in found.shared.items():
-                self._shared_optimisers[name].update(gradient, learning_rate)
-        return result.loss, result.last_state
+        if (found := result.gradients) is None:
+            return WindowResult(result.loss, result.last_state, None)
+        # One gradient for each row, of all that it was read for: Adagrad and Adam are not
+        # linear, so that two moves in turn would be another thing.
+        d_input = found.weight if network.tied else torch.zeros_like(input_rows)
+        add_rows(d_input, inputs, found.vectors)
+        gradients = {"input_embedding": d_input, "output_bias": found.bias}
+        if not network.tied:
+            gradients["output_weight"] = found.weight
+        of_rows = {name: (rows[name], gradient) for name, gradient in gradients.items()}
+        return WindowResult(result.loss, result.last_state, StepGradient(found.shared, of_rows))
+
+    def no_gradient(self) -> StepGradient:
+        """Return zeros for the shared parameters, and no rows of the tables."""
+        parameters = {name: p.data for name, p in self._network.named_parameters()}
+        return StepGradient(
+            {name: torch.zeros_like(parameters[name]) for name in self._shared_optimisers},
+            {
+                name: (
+                    torch.empty(0, dtype=torch.int64, device=parameters[name].device),
+                    parameters[name][:0],
+                )
+                for name in self._row_optimisers
+            },
+        )
+
+    def move(self, gradient: StepGradient, learning_rate: float) -> None:
+        """Move the shared parameters and the touched rows."""
+        of_rows = [its_gradient for _, its_gradient in gradient.rows.values()]
+        limit_norm([*of_rows, *gradient.whole.values()], self._config.max_gradient_norm)
+        for name, (rows, its_gradient) in gradient.rows.items():
+            self._row_optimisers[name].update(rows, its_gradient, learning_rate)
+        for name, its_gradient in gradient.whole.items():
+            self._shared_optimisers[name].update(its_gradient, learning_rate)
 
     def state(self) -> State:
         """Return what the optimisers, the sampler and the precision remember."""

@@ -11,14 +11,16 @@ from tqdm import tqdm
 
 from crossrec_pipeline.errors import TrainingError
 from crossrec_pipeline.models.base import EpochDone, FitReport, Progress
-from crossrec_pipeline.models.gru4rec.batches import Window
+from crossrec_pipeline.models.gru4rec.batches import EMPTY_WINDOW, Window
 from crossrec_pipeline.models.gru4rec.checkpoint import Checkpoints, training_identity
 from crossrec_pipeline.models.gru4rec.compiled import is_for_kernels
 from crossrec_pipeline.models.gru4rec.config import GRU4RecConfig
+from crossrec_pipeline.models.gru4rec.data_parallel import joint_step
 from crossrec_pipeline.models.gru4rec.hidden_states import prediction_states, score_blocks
 from crossrec_pipeline.models.gru4rec.interrupts import DeferredInterrupts
 from crossrec_pipeline.models.gru4rec.keeper import Keeper
 from crossrec_pipeline.models.gru4rec.network import GRU4RecNetwork
+from crossrec_pipeline.models.gru4rec.processes import Processes, current_processes
 from crossrec_pipeline.models.gru4rec.run import REMEDY, TrainingRun
 from crossrec_pipeline.models.gru4rec.sampling import NegativeSampler
 from crossrec_pipeline.models.gru4rec.steps import (
@@ -51,6 +53,10 @@ def train_network(
     for more threads to help. The thread count and torch's random state are put back afterwards.
     With checkpoints, the same holds if training was broken off and taken up again.
 
+    Under torchrun, inside `process_group`, all processes train one network together: each takes its
+    share of sessions and of the `batch_size` lanes, and all come to the same weights. The first
+    one alone keeps checkpoints, draws the bar and calls `progress` and `on_epoch`.
+
     Memory holds weights (twice with validation), optimiser and a few figures an item; of
     memory-mapped sessions, pages that the system can take back.
 
@@ -82,9 +88,13 @@ def train_network(
     Raises
     ------
     TrainingError
-        If there is nothing to learn from, an item is not in the vocabulary, or the loss or a
-        weight is no longer a finite number.
+        If there is nothing to learn from, an item is not in the vocabulary, the loss or a weight is
+        no longer a finite number, or lanes cannot be shared equally among the processes.
     """
+    processes = current_processes()
+    _check_lanes(config, processes)
+    if not processes.is_first:
+        progress, on_epoch, progress_bar = None, None, False
     known = survey(train, n_items, "train")
     if known.n_predictions == 0:
         raise TrainingError(
@@ -99,21 +109,25 @@ def train_network(
         order_key, negatives_seed, weights_seed, dropout_seed = np.random.SeedSequence(
             config.seed
         ).spawn(4)
-        torch.manual_seed(_torch_seed(dropout_seed))
+        torch.manual_seed(_torch_seed(processes.own_seed(dropout_seed)))
         weights = torch.Generator().manual_seed(_torch_seed(weights_seed))
         network = GRU4RecNetwork(n_items, config, weights).to(device)
         if uses_full_softmax(n_items, config):
             step: TrainingStep = FullSoftmaxStep(network, config)
         else:
             sampler = NegativeSampler(
-                known.target_support, config, np.random.default_rng(negatives_seed)
+                known.target_support,
+                config,
+                np.random.default_rng(processes.own_seed(negatives_seed)),
             )
             step = SampledSoftmaxStep(network, config, sampler)
-        run = TrainingRun(network, step, config, train, known.n_predictions, order_key)
+        run = TrainingRun(network, step, config, train, known.n_predictions, order_key, processes)
         say = progress or (lambda _: None)
         identity = {}
         if checkpoints is not None:
-            identity = training_identity(config, n_items, train, validation, device)
+            identity = training_identity(
+                config, n_items, train, validation, device, processes.count
+            )
         with DeferredInterrupts() as interrupts:
             keeper = Keeper(run, checkpoints, identity, interrupts, say)
             keeper.take_up()
@@ -121,7 +135,9 @@ def train_network(
                 _finish_epoch(run, keeper, progress_bar)
                 recall = None
                 if validation is not None:
-                    recall = validation_recall(network, validation, keeper.leave_if_asked)
+                    recall = validation_recall(
+                        network, validation, keeper.leave_if_asked, processes
+                    )
                 row = run.close_epoch(recall)
                 keeper.save()
                 if on_epoch is not None:
@@ -134,6 +150,16 @@ def train_network(
     return network, FitReport(run.history, {**_summary(run), "softmax": softmax})
 
 
+def _check_lanes(config: GRU4RecConfig, processes: Processes) -> None:
+    if config.batch_size % processes.count:
+        lower = config.batch_size - config.batch_size % processes.count
+        raise TrainingError(
+            f"GRU4Rec: {processes.count} processes cannot share the {config.batch_size} lanes of "
+            f"batch_size={config.batch_size} equally. Take a batch_size that {processes.count} "
+            f"divides, such as {lower or lower + processes.count}, or other processes."
+        )
+
+
 def uses_full_softmax(n_items: int, config: GRU4RecConfig) -> bool:
     """Whether all items are contrasted: as asked, or because the candidates would be as many."""
     if config.n_negatives is None:
@@ -144,7 +170,10 @@ def uses_full_softmax(n_items: int, config: GRU4RecConfig) -> bool:
 
 
 def _finish_epoch(run: TrainingRun, keeper: Keeper, progress_bar: bool | None) -> None:
-    """Train on every prediction of train that the epoch has not had yet."""
+    """Train on every prediction of train that the epoch has not had yet.
+
+    Figures are those of all processes, so that each takes the same learning rate.
+    """
     run.network.train()
     with tqdm(
         total=run.n_predictions,
@@ -155,24 +184,31 @@ def _finish_epoch(run: TrainingRun, keeper: Keeper, progress_bar: bool | None) -
         disable=None if progress_bar is None else not progress_bar,
     ) as bar:
         seconds_before, started = run.epoch_seconds, time.perf_counter()
-        for window in run.windows:
-            loss_tensor, last_state = run.step(
-                window, begin_state(run.hidden, window), run.learning_rate()
+        while True:
+            window = next(run.windows, EMPTY_WINDOW)
+            made = joint_step(
+                run.step,
+                window,
+                begin_state(run.hidden, window),
+                run.learning_rate(),
+                run.processes,
+                keeper.wishes(),
             )
-            loss = loss_tensor.item()
+            if made is None:
+                break
             run.n_steps += 1
-            if not np.isfinite(loss):
+            if not np.isfinite(made.loss):
                 raise TrainingError(
-                    f"GRU4Rec: the loss is {loss} in epoch {run.epoch}, step {run.n_steps}. "
+                    f"GRU4Rec: the loss is {made.loss} in epoch {run.epoch}, step {run.n_steps}. "
                     f"{REMEDY}"
                 )
-            keep_state(run.hidden, window, last_state)
-            run.loss_sum += loss * len(window.targets)
-            run.done += len(window.targets)
+            keep_state(run.hidden, window, made.last_state)
+            run.loss_sum += made.loss * made.n_predictions
+            run.done += made.n_predictions
             run.epoch_seconds = seconds_before + time.perf_counter() - started
-            bar.update(len(window.targets))
+            bar.update(made.n_predictions)
             bar.set_postfix(loss=f"{run.loss_sum / run.done:.3f}", refresh=False)
-            keeper.between_steps()
+            keeper.fulfil(made.wishes)
     run.check_weights()
 
 
@@ -198,21 +234,29 @@ def keep_state(state: Tensor, window: Window, last_state: Tensor) -> None:
 
 @torch.no_grad()
 def validation_recall(
-    network: GRU4RecNetwork, store: SessionStore, between_blocks: Callable[[], None] | None = None
+    network: GRU4RecNetwork,
+    store: SessionStore,
+    between_blocks: Callable[[], None] | None = None,
+    processes: Processes | None = None,
 ) -> float:
-    """Share of predictions whose target is among the best 20 of all items, ties against it."""
+    """Share of predictions whose target is among the best 20 of all items, ties against it.
+
+    Each of the processes ranks its part of each block, so that all have equally many blocks.
+    """
+    processes = processes or Processes()
     network.eval()
     hits = total = 0
     for _, _, target, hidden in prediction_states(network, store):
         targets = torch.from_numpy(target).to(hidden.device)
         for rows in score_blocks(hidden, network.n_items):
-            scores = network.scores(hidden[rows])
-            rank = (scores >= scores.gather(1, targets[rows, None])).sum(dim=1)
+            own = processes.own_part(rows)
+            scores = network.scores(hidden[own])
+            rank = (scores >= scores.gather(1, targets[own, None])).sum(dim=1)
             hits += int((rank <= VALIDATION_K).sum())
             if between_blocks is not None:
                 between_blocks()
         total += len(target)
-    return hits / total
+    return processes.total([hits])[0] / total
 
 
 def _epoch_line(row: dict[str, float], epochs: int) -> str:
@@ -231,6 +275,8 @@ def _summary(run: TrainingRun) -> dict[str, float | str]:
         "seconds": round(run.seconds, 3),
         "device": run.hidden.device.type,
     }
+    if run.processes.count > 1:
+        summary["processes"] = run.processes.count
     if run.best_recall >= 0:
         summary["best_recall_at_20"] = run.best_recall
     if run.resumed:
