@@ -60,6 +60,9 @@ class TrainingSettings(_Section):
     epochs: Annotated[int, Field(gt=0)] | None = None
     learning_rate: Annotated[float, Field(gt=0)] | None = None
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    processes: Annotated[
+        int, Field(gt=0, description="started by torchrun, with a share of each batch each")
+    ] = 1
     # No part of what decides the model, so not shown with it: another value must not retrain it.
     checkpoint_minutes: Annotated[
         float, Field(gt=0, repr=False, description="training that a crash may cost at most")

@@ -1,5 +1,6 @@
 """Trained models as versioned bundles, and the champion that is served."""
 
+import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -10,6 +11,7 @@ from crossrec_pipeline.defs.automation import after_upstream, with_upstream
 from crossrec_pipeline.defs.failures import reports_errors
 from crossrec_pipeline.defs.metadata import counts_table
 from crossrec_pipeline.defs.sessions import SEQUENCES_KEY
+from crossrec_pipeline.defs.torchrun import train_in_processes
 from crossrec_pipeline.errors import BundleError, SettingsError
 from crossrec_pipeline.models.base import FitReport, Recommender
 from crossrec_pipeline.models.gru4rec.config import GRU4RecConfig, preset
@@ -17,6 +19,7 @@ from crossrec_pipeline.models.gru4rec.tuned import tuned_overrides
 from crossrec_pipeline.models.markov import Markov
 from crossrec_pipeline.models.popularity import Popularity
 from crossrec_pipeline.models.registry import (
+    CONFIG,
     Bundle,
     bundle_card,
     latest_bundle,
@@ -61,9 +64,9 @@ def _save(
     dataset: SessionDataset,
     settings: Settings,
     seed: int | None = None,
-) -> tuple[Bundle, dict[str, Any]]:
-    """Keep a fitted model as a bundle, and say what the UI shows of it."""
-    bundle = save_bundle(
+) -> Bundle:
+    """Keep a fitted model as a bundle."""
+    return save_bundle(
         model,
         dataset.vocabulary,
         settings.models_dir,
@@ -72,16 +75,20 @@ def _save(
         summary=report.summary,
         seeds={} if seed is None else {"training": seed},
     )
-    prune_bundles(settings.models_dir, model.kind, BUNDLES_KEPT)
-    metadata: dict[str, Any] = {
+
+
+def _publish(bundle: Bundle, dataset: SessionDataset, settings: Settings) -> dict[str, Any]:
+    """Delete the oldest bundles of the kind, and say what the UI shows of the new one."""
+    prune_bundles(settings.models_dir, bundle.kind, BUNDLES_KEPT)
+    summary = bundle.manifest["training"]["summary"]
+    return {
         "bundle": dg.MetadataValue.path(bundle.path),
         "items": dataset.vocabulary.n_items,
         "training events": dataset.train.n_events,
-        "configuration": dg.MetadataValue.json(model.config()),
-        "training": counts_table({k: str(v) for k, v in report.summary.items()}, "figure", "value"),
+        "configuration": dg.MetadataValue.json(json.loads((bundle.path / CONFIG).read_text())),
+        "training": counts_table({k: str(v) for k, v in summary.items()}, "figure", "value"),
         "model card": dg.MetadataValue.md(bundle_card(bundle)),
     }
-    return bundle, metadata
 
 
 def _baseline(kind: str, make: Callable[[], Recommender], description: str) -> dg.AssetsDefinition:
@@ -103,9 +110,11 @@ def _baseline(kind: str, make: Callable[[], Recommender], description: str) -> d
     ) -> dg.MaterializeResult:
         dataset, model = SessionDataset.open(settings.sessions_dir), make()
         report = model.fit(dataset.train, dataset.vocabulary, dataset.validation, context.log.info)
-        bundle, metadata = _save(model, report, dataset, settings)
+        bundle = _save(model, report, dataset, settings)
         version = dg.DataVersion(bundle.data_version)
-        return dg.MaterializeResult(metadata=metadata, data_version=version)
+        return dg.MaterializeResult(
+            metadata=_publish(bundle, dataset, settings), data_version=version
+        )
 
     return baseline
 
@@ -128,6 +137,7 @@ class TrainingConfig(dg.Config):
     epochs: int | None = None
     learning_rate: float | None = None
     device: str | None = None
+    processes: int | None = None
 
     def over(self, settings: TrainingSettings) -> TrainingSettings:
         """Return the settings with what was given here put in.
@@ -206,13 +216,37 @@ def gru4rec(
 ) -> dg.MaterializeResult:
     """Train the network; go on where a training that was broken off left."""
     from crossrec_pipeline.evaluation.charts import training_curves
-    from crossrec_pipeline.models.gru4rec.checkpoint import Checkpoints
-    from crossrec_pipeline.models.gru4rec.model import GRU4Rec
     from crossrec_pipeline.rendering import png_markdown
 
     training = config.over(settings.training)
-    model = GRU4Rec(gru4rec_config(settings, training))
     dataset = SessionDataset.open(settings.sessions_dir)
+    if training.processes == 1:
+        bundle = _train_here(context, dataset, settings, training)
+    else:
+        bundle = _train_in_processes(context, settings, training)
+    return dg.MaterializeResult(
+        metadata={
+            **_publish(bundle, dataset, settings),
+            "preset": training.preset,
+            "loss and validation recall": dg.MetadataValue.md(
+                png_markdown(training_curves(bundle.manifest["training"]["history"]))
+            ),
+        },
+        data_version=dg.DataVersion(bundle.data_version),
+    )
+
+
+def _train_here(
+    context: dg.AssetExecutionContext,
+    dataset: SessionDataset,
+    settings: Settings,
+    training: TrainingSettings,
+) -> Bundle:
+    """Train in this process; each epoch is observed when it is done."""
+    from crossrec_pipeline.models.gru4rec.checkpoint import Checkpoints
+    from crossrec_pipeline.models.gru4rec.model import GRU4Rec
+
+    model = GRU4Rec(gru4rec_config(settings, training))
     checkpoints = Checkpoints(settings.checkpoints_dir / MAIN_MODEL, training.checkpoint_minutes)
     report = model.fit(
         dataset.train,
@@ -222,18 +256,21 @@ def gru4rec(
         checkpoints=checkpoints,
         on_epoch=lambda row: context.log_event(_epoch_observation(row)),
     )
-    bundle, metadata = _save(model, report, dataset, settings, training.seed)
+    bundle = _save(model, report, dataset, settings, training.seed)
     checkpoints.remove()
-    return dg.MaterializeResult(
-        metadata={
-            **metadata,
-            "preset": training.preset,
-            "loss and validation recall": dg.MetadataValue.md(
-                png_markdown(training_curves(report.history))
-            ),
-        },
-        data_version=dg.DataVersion(bundle.data_version),
-    )
+    return bundle
+
+
+def _train_in_processes(
+    context: dg.AssetExecutionContext, settings: Settings, training: TrainingSettings
+) -> Bundle:
+    """Let torchrun train; its lines are logged as they come, epochs are observed at the end."""
+    config = gru4rec_config(settings, training)
+    checkpoints_dir = settings.checkpoints_dir / MAIN_MODEL
+    bundle = train_in_processes(context, config, settings, training, checkpoints_dir)
+    for row in bundle.manifest["training"]["history"]:
+        context.log_event(_epoch_observation(row))
+    return bundle
 
 
 @dg.asset(

@@ -124,3 +124,7 @@ def _code_version(**training: object) -> str | None:
 def test_how_often_checkpoints_are_written_does_not_retrain():
     assert _code_version(checkpoint_minutes=1) == _code_version(checkpoint_minutes=60)
     assert _code_version(epochs=1) != _code_version(epochs=2)
+
+
+def test_another_number_of_processes_retrains():
+    assert _code_version(processes=1) != _code_version(processes=2)

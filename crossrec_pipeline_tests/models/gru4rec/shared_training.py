@@ -4,7 +4,6 @@ Each process writes what it came to into the folder it is given. The same functi
 process, are what that is compared with.
 """
 
-import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -315,22 +314,5 @@ def _work(folder: Path) -> None:
         torch.save(results, folder / f"{processes.rank}.pt")
 
 
-def _fail() -> None:
-    """Train; the second process fails in its third step."""
-
-    def failing(*args: Any) -> None:
-        keep_state(*args)
-        if os.environ["RANK"] == "1" and next(calls) == 3:
-            raise MemoryError("there is no room for the third step")
-
-    keep_state, calls = train.keep_state, iter(range(1, 10))
-    train.keep_state = failing
-    with process_group(CPU):
-        training(CONFIG)
-
-
 if __name__ == "__main__":
-    if sys.argv[1] == "fail":
-        _fail()
-    else:
-        _work(Path(sys.argv[1]))
+    _work(Path(sys.argv[1]))

@@ -1,0 +1,71 @@
+"""A configuration in; torchrun started with several processes, and the bundle they made out."""
+
+import json
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import dagster as dg
+from dagster._core.errors import DagsterPipesExecutionError
+
+from crossrec_pipeline import errors
+from crossrec_pipeline.errors import TrainingError
+from crossrec_pipeline.models.gru4rec.config import GRU4RecConfig
+from crossrec_pipeline.models.registry import Bundle, open_bundle
+from crossrec_pipeline.settings import Settings, TrainingSettings
+
+_LAUNCHER = "crossrec_pipeline.defs.launcher"
+_WORKER = "crossrec_pipeline.defs.training_process"
+_SECONDS_TO_LEAVE = 45.0
+"""After an interruption; torchrun ends its processes after 30."""
+
+
+def train_in_processes(
+    context: dg.AssetExecutionContext,
+    config: GRU4RecConfig,
+    settings: Settings,
+    training: TrainingSettings,
+    checkpoints_dir: Path,
+) -> Bundle:
+    """Train GRU4Rec in `training.processes` processes of this machine, through Dagster Pipes.
+
+    Raises
+    ------
+    TrainingError
+        If one of them fails: with the error of the one that failed first.
+    """
+    client = dg.PipesSubprocessClient(termination_timeout_seconds=_SECONDS_TO_LEAVE)
+    with tempfile.TemporaryDirectory() as scratch:
+        # Where torchrun leaves the error of the process that failed first.
+        error_file = Path(scratch) / "error.json"
+        try:
+            done = client.run(
+                context=context,
+                command=[
+                    *(sys.executable, "-m", _LAUNCHER, "--standalone"),
+                    *("--nproc-per-node", str(training.processes), "-m", _WORKER),
+                    *("--sessions", str(settings.sessions_dir)),
+                    *("--models", str(settings.models_dir)),
+                    *("--config", config.model_dump_json()),
+                    *("--checkpoints", str(checkpoints_dir)),
+                    *("--checkpoint-minutes", str(training.checkpoint_minutes)),
+                ],
+                env={
+                    "TORCHELASTIC_ERROR_FILE": str(error_file),
+                    # Steps are too small for more; torchrun would choose it too, and say so.
+                    "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1"),
+                },
+            )
+        except DagsterPipesExecutionError as error:
+            raise TrainingError(_first_error(error_file) or str(error)) from error
+    return open_bundle(Path(done.get_custom_messages()[0]["bundle"]))
+
+
+def _first_error(path: Path) -> str:
+    """Read the message of the process that failed first; empty where it left none."""
+    if not path.exists():
+        return ""
+    message = str(json.loads(path.read_text())["message"]["message"])
+    kind, _, text = message.partition(": ")
+    return text if hasattr(errors, kind) else f"GRU4Rec: a process failed with {message}"
