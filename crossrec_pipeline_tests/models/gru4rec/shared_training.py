@@ -90,13 +90,13 @@ def weights_after_a_step(
 
 
 def steps(processes: Processes) -> dict[str, Any]:
-    """Make the first step of each kind, on four sessions, and on one that only one process has."""
+    """Make the first step of each kind, on sessions that are shared equally, unequally, or not."""
     return {
         f"{name}, {n_sessions}, {sampled}": weights_after_a_step(
             config, processes, n_sessions, sampled
         )
         for name, config in STEP_CONFIGS.items()
-        for n_sessions in (4, 1)
+        for n_sessions in (4, 3, 1)
         for sampled in (False, True)
     }
 

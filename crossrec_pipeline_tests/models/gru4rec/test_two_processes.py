@@ -57,7 +57,7 @@ def test_weights_are_the_same_in_both_to_the_last_bit(both):
 
 
 @pytest.mark.parametrize("sampled", [False, True], ids=["full", "all items sampled"])
-@pytest.mark.parametrize("n_sessions", [4, 1], ids=["four sessions", "one has none"])
+@pytest.mark.parametrize("n_sessions", [4, 3, 1], ids=["equal", "unequal", "one has none"])
 @pytest.mark.parametrize("name", shared.STEP_CONFIGS)
 def test_step_equals_that_of_one_process_on_all_sessions(both, name, n_sessions, sampled):
     made = both[0]["steps"][f"{name}, {n_sessions}, {sampled}"]
