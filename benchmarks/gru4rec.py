@@ -81,7 +81,7 @@ def train_and_rank(task: Task, done: Done) -> None:
     """Train this project's GRU4Rec and rank test: an implementation as `turns` wants it."""
     import torch
 
-    from crossrec_pipeline.evaluation.ranking import rank_predictions
+    from crossrec_pipeline.evaluation.ranking import target_ranks
     from crossrec_pipeline.models.gru4rec.model import GRU4Rec
 
     torch.set_num_threads(task.threads)
@@ -94,7 +94,7 @@ def train_and_rank(task: Task, done: Done) -> None:
     )
     done("prepared")
     model.fit(train, vocabulary, progress=lambda _: done("trained", train.n_predictions))
-    ranks = rank_predictions(model, test, vocabulary)["rank"].to_numpy()
+    ranks = target_ranks(model, test, vocabulary)
     done("ranked", len(ranks), ranks)
 
 

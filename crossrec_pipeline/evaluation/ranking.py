@@ -1,7 +1,9 @@
 """A model's scores of all items go in, one rank a prediction comes out: nothing is scored twice."""
 
-from collections.abc import Iterator
-from typing import Protocol
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import polars as pl
@@ -9,8 +11,13 @@ import pyarrow as pa
 
 from crossrec_pipeline.errors import EvaluationError
 from crossrec_pipeline.models.base import PositionScores
+from crossrec_pipeline.models.inner_product.counts import NOT_A_NUMBER
+from crossrec_pipeline.models.inner_product.factors import FactoredScorer
 from crossrec_pipeline.sessions.store import SessionStore
 from crossrec_pipeline.sessions.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 RANKS: dict[str, pl.DataType] = {
     "session": pl.Int64(),
@@ -48,10 +55,12 @@ def rank_predictions(
     Ties count against the model: a rank is the number of items that score at least as high as the
     ranked one, itself included. A model that scores all items alike has the worst rank everywhere.
 
+    The scores of a `FactoredScorer` are never written out; see `CompiledCounter`.
+
     Parameters
     ----------
     model
-        Its blocks of scores may come in any order; one block is held at a time.
+        Its blocks may come in any order; one block is held at a time.
     store
         Sessions to predict.
     vocabulary
@@ -68,27 +77,112 @@ def rank_predictions(
         If a score is not a number, a block has another shape than [P, n_items], or a prediction is
         missing, repeated or not one of the store's.
     """
-    if store.n_events and int(store.item_index.max()) >= vocabulary.n_items:
-        raise EvaluationError(
-            f"The sessions hold item index {int(store.item_index.max())}, but the vocabulary has "
-            f"{vocabulary.n_items} items. Evaluate with the sessions the model was trained on."
-        )
-    sessions = _Sessions(store)
+    sessions = _Sessions(store, vocabulary.n_items)
     rest_offsets = sessions.rest_offsets()
     rest_ranks = np.zeros(rest_offsets[-1], dtype=np.int32)
     within = np.zeros(store.n_predictions, dtype=np.int32)
-    seen = np.zeros(store.n_predictions, dtype=bool)
-    counter = _RankCounter(vocabulary)
-
-    for block in model.score_positions(store):
-        scores = _checked_scores(block, vocabulary.n_items)
-        prediction = sessions.prediction_numbers(block)
-        _mark_seen(seen, prediction, block)
+    for block, prediction in _each_once(_blocks(model, store, vocabulary), sessions):
         n_rest = np.diff(rest_offsets)[prediction]
         relevant = sessions.rest_items(block.session, block.position)
-        ranks, within[prediction] = counter.ranks(scores, relevant, n_rest)
+        ranks, within[prediction] = block.ranks(relevant, n_rest)
         rest_ranks[_ragged_range(rest_offsets[prediction], n_rest)] = ranks
+    return _frame(sessions, vocabulary, rest_ranks, rest_offsets, within)
 
+
+def target_ranks(model: PositionScorer, store: SessionStore, vocabulary: Vocabulary) -> np.ndarray:
+    """Rank the next item only: the column `rank` of `rank_predictions`, and nothing else.
+
+    Returns
+    -------
+    int32 [n_predictions]
+        Ordered by session and position.
+
+    Raises
+    ------
+    EvaluationError
+        As `rank_predictions` does.
+    """
+    sessions = _Sessions(store, vocabulary.n_items)
+    target_ranks = np.zeros(store.n_predictions, dtype=np.int32)
+    for block, prediction in _each_once(_blocks(model, store, vocabulary), sessions):
+        targets = sessions.items[sessions.targets[prediction]]
+        target_ranks[prediction], _ = block.ranks(targets, np.ones(len(targets), np.int64))
+    return target_ranks
+
+
+@dataclass(frozen=True)
+class _Block:
+    """Predictions that are ranked together.
+
+    Attributes
+    ----------
+    session, position
+        As in `PositionScores`.
+    ranks
+        Takes the items to rank, row after row, and how many there are for each row; returns their
+        ranks, and the rank of each row's first item in its type.
+    """
+
+    session: np.ndarray
+    position: np.ndarray
+    ranks: Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
+
+
+def _blocks(model: PositionScorer, store: SessionStore, vocabulary: Vocabulary) -> Iterator[_Block]:
+    if isinstance(model, FactoredScorer):
+        return _factored_blocks(model, store, vocabulary)
+    return _scored_blocks(model, store, vocabulary)
+
+
+def _scored_blocks(
+    model: PositionScorer, store: SessionStore, vocabulary: Vocabulary
+) -> Iterator[_Block]:
+    counter = _RankCounter(vocabulary)
+    for block in model.score_positions(store):
+        scores = _checked_scores(block, vocabulary.n_items)
+        yield _Block(block.session, block.position, partial(counter.ranks, scores))
+
+
+def _factored_blocks(
+    model: FactoredScorer, store: SessionStore, vocabulary: Vocabulary
+) -> Iterator[_Block]:
+    from crossrec_pipeline.models.inner_product.counter import score_counter  # loads torch
+
+    factors = model.item_factors()
+    expected = (vocabulary.n_items, factors.weight.shape[-1])
+    if factors.weight.shape != expected or factors.bias.shape != expected[:1]:
+        raise EvaluationError(
+            f"The model has vectors of shape {list(factors.weight.shape)} and biases of shape "
+            f"{list(factors.bias.shape)}; expected {vocabulary.n_items} of each."
+        )
+    counter = score_counter(factors, vocabulary.type_codes)
+
+    def ranks(
+        hidden: "Tensor", relevant: np.ndarray, n_relevant: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        counts = counter.count(hidden, relevant, n_relevant)
+        return counts.ranks, counts.within_group
+
+    for block in model.position_factors(store):
+        expected = (len(block.session), factors.weight.shape[1])
+        if block.hidden.shape != expected or block.position.shape != block.session.shape:
+            raise EvaluationError(
+                f"A block has hidden states of shape {list(block.hidden.shape)} for "
+                f"{len(block.session)} sessions and {len(block.position)} positions; expected "
+                f"{list(expected)}."
+            )
+        yield _Block(block.session, block.position, partial(ranks, block.hidden))
+
+
+def _each_once(
+    blocks: Iterator[_Block], sessions: "_Sessions"
+) -> Iterator[tuple[_Block, np.ndarray]]:
+    """Yield each block with the numbers of its predictions; see to it that all come once."""
+    seen = np.zeros(len(sessions.targets), dtype=bool)
+    for block in blocks:
+        prediction = sessions.prediction_numbers(block)
+        _mark_seen(seen, prediction, block)
+        yield block, prediction
     if not seen.all():
         session, position = sessions.place(int(np.flatnonzero(~seen)[0]))
         raise EvaluationError(
@@ -96,7 +190,6 @@ def rank_predictions(
             f"first being position {position} of session {session}. score_positions must yield "
             "every event after each session's first."
         )
-    return _frame(sessions, vocabulary, rest_ranks, rest_offsets, within)
 
 
 def _checked_scores(block: PositionScores, n_items: int) -> np.ndarray:
@@ -109,7 +202,7 @@ def _checked_scores(block: PositionScores, n_items: int) -> np.ndarray:
     return block.scores
 
 
-def _mark_seen(seen: np.ndarray, prediction: np.ndarray, block: PositionScores) -> None:
+def _mark_seen(seen: np.ndarray, prediction: np.ndarray, block: _Block) -> None:
     order = np.argsort(prediction, kind="stable")
     repeated_here = np.zeros(len(prediction), dtype=bool)
     repeated_here[order[1:]] = np.diff(prediction[order]) == 0
@@ -133,7 +226,12 @@ def _ragged_range(starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
 class _Sessions:
     """The store's events with, for each, where its item was last met in the same session."""
 
-    def __init__(self, store: SessionStore) -> None:
+    def __init__(self, store: SessionStore, n_items: int) -> None:
+        if store.n_events and int(store.item_index.max()) >= n_items:
+            raise EvaluationError(
+                f"The sessions hold item index {int(store.item_index.max())}, but the vocabulary "
+                f"has {n_items} items. Evaluate with the sessions the model was trained on."
+            )
         self._store = store
         self.items = np.asarray(store.item_index)
         self.offsets = np.asarray(store.offsets)
@@ -172,7 +270,7 @@ class _Sessions:
         first_met = self.previous[event] < np.repeat(position, n_left)
         return self.items[event[first_met]]
 
-    def prediction_numbers(self, block: PositionScores) -> np.ndarray:
+    def prediction_numbers(self, block: _Block) -> np.ndarray:
         """Row of each prediction in the ranks, int64 [P]."""
         session, position = block.session, block.position
         known = (session >= 0) & (session < self._store.n_sessions)
@@ -239,10 +337,7 @@ class _RankCounter:
             rows = order[begin : begin + self._rows_at_once]
             part = scores[rows]
             if np.isnan(part).any():
-                raise EvaluationError(
-                    "The model gave a score that is not a number (NaN). Train it again with a "
-                    "lower learning rate, or look for items without training events."
-                )
+                raise EvaluationError(NOT_A_NUMBER)
             counts = n_relevant[rows]
             for j in range(int(counts[0])):
                 n_rows = int(np.searchsorted(-counts, -j, side="left"))

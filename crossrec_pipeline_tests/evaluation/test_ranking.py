@@ -6,9 +6,13 @@ from hypothesis import strategies as st
 
 from crossrec_pipeline.errors import EvaluationError
 from crossrec_pipeline.evaluation import ranking
-from crossrec_pipeline.evaluation.ranking import RANKS, rank_predictions
+from crossrec_pipeline.evaluation.ranking import RANKS, rank_predictions, target_ranks
 from crossrec_pipeline.sessions.store import SessionStore
-from crossrec_pipeline_tests.evaluation.explicit_scores import ExplicitScores, vocabulary_of
+from crossrec_pipeline_tests.evaluation.explicit_scores import (
+    ExplicitFactors,
+    ExplicitScores,
+    vocabulary_of,
+)
 
 VOCABULARY = vocabulary_of(["Movie", "Movie", "Music", "Book", "Music"])
 STORE = SessionStore.from_sequences([[0, 2, 1, 2], [3, 4]])
@@ -40,6 +44,32 @@ def test_ranks_by_hand_with_ties_against_the_model():
 
     assert ranks.to_dicts() == EXPECTED
     assert ranks.schema == pl.Schema(RANKS)
+
+
+def _factored(rows: list[tuple[int, int, list[float]]], block_size: int = 1_000):
+    """The same scores as inner products, with a column for each item."""
+    return ExplicitFactors(
+        [(s, p, [2 * score for score in scores]) for s, p, scores in rows],
+        np.eye(5) / 2,
+        np.zeros(5),
+        block_size,
+    )
+
+
+@pytest.mark.parametrize("block_size", [1, 3, 10])
+def test_ranks_of_a_factored_model_by_hand(block_size: int):
+    ranks = rank_predictions(_factored(ROWS[::-1], block_size), STORE, VOCABULARY)
+
+    assert ranks.to_dicts() == EXPECTED
+    assert ranks.schema == pl.Schema(RANKS)
+
+
+@pytest.mark.parametrize("model", [ExplicitScores, _factored])
+def test_the_next_item_alone_has_the_same_ranks(model):
+    ranks = target_ranks(model([ROWS[i] for i in (3, 1, 0, 2)], 3), STORE, VOCABULARY)
+
+    assert ranks.tolist() == [row["rank"] for row in EXPECTED]
+    assert ranks.dtype == np.int32
 
 
 @pytest.mark.parametrize("block_size", [1, 3])
@@ -95,22 +125,27 @@ def test_equal_to_counting_one_by_one(sequences: list[list[int]], seed: int, sco
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ranking, "_SCORES_AT_ONCE", scores_at_once)
         ranks = rank_predictions(ExplicitScores(shuffled, 5), store, vocabulary)
+    factored = ExplicitFactors(shuffled, np.eye(9), np.zeros(9), 5)
 
     found = ranks.select("rank", "rank_within_type", "rest_ranks").rows()
     assert found == _naive(store, scores, vocabulary.type_codes)
     assert ranks.select("session", "position").rows() == places
+    assert rank_predictions(factored, store, vocabulary).equals(ranks)
 
 
 def test_a_score_that_is_not_a_number_is_refused():
     rows = [*ROWS[:3], (1, 1, [0.0, np.nan, 0.0, 0.0, 0.0])]
 
-    with pytest.raises(EvaluationError, match="not a number"):
-        rank_predictions(ExplicitScores(rows), STORE, VOCABULARY)
+    for model in (ExplicitScores, _factored):
+        with pytest.raises(EvaluationError, match="not a number"):
+            rank_predictions(model(rows), STORE, VOCABULARY)
 
 
-def test_a_missing_prediction_is_named():
+@pytest.mark.parametrize("model", [ExplicitScores, _factored])
+@pytest.mark.parametrize("rank", [rank_predictions, target_ranks])
+def test_a_missing_prediction_is_named(model, rank):
     with pytest.raises(EvaluationError, match=r"1 of 4 predictions.*position 2 of session 0"):
-        rank_predictions(ExplicitScores([ROWS[0], *ROWS[2:]]), STORE, VOCABULARY)
+        rank(model([ROWS[0], *ROWS[2:]]), STORE, VOCABULARY)
 
 
 @pytest.mark.parametrize("block_size", [1, 10])
@@ -131,6 +166,20 @@ def test_scores_of_another_number_of_items_are_refused():
     model = ExplicitScores([(s, p, scores[:4]) for s, p, scores in ROWS])
 
     with pytest.raises(EvaluationError, match=r"shape \[4, 4\].*expected \[4, 5\]"):
+        rank_predictions(model, STORE, VOCABULARY)
+
+
+def test_vectors_of_another_number_of_items_are_refused():
+    model = ExplicitFactors(ROWS, np.eye(4, 5), np.zeros(4))
+
+    with pytest.raises(EvaluationError, match=r"shape \[4, 5\].*expected 5"):
+        rank_predictions(model, STORE, VOCABULARY)
+
+
+def test_hidden_states_of_another_width_are_refused():
+    model = ExplicitFactors(ROWS, np.eye(5, 4), np.zeros(5))
+
+    with pytest.raises(EvaluationError, match=r"shape \[4, 5\].*expected \[4, 4\]"):
         rank_predictions(model, STORE, VOCABULARY)
 
 

@@ -22,6 +22,7 @@ from crossrec_pipeline.models.gru4rec.hidden_states import (
 )
 from crossrec_pipeline.models.gru4rec.network import GRU4RecNetwork
 from crossrec_pipeline.models.gru4rec.train import train_network
+from crossrec_pipeline.models.inner_product.factors import ItemFactors, PositionFactors
 from crossrec_pipeline.sessions.store import SessionStore
 from crossrec_pipeline.sessions.vocabulary import Vocabulary
 
@@ -131,6 +132,20 @@ class GRU4Rec:
                 with torch.no_grad():
                     scores = network.scores(hidden[rows])
                 yield PositionScores(session[rows], position[rows], scores.cpu().numpy())
+
+    def item_factors(self) -> ItemFactors:
+        """Return what every item is scored with; see `FactoredScorer`."""
+        network = self._fitted()
+        return ItemFactors(network.output_weight.detach(), network.output_bias.detach())
+
+    def position_factors(self, store: SessionStore) -> Iterator[PositionFactors]:
+        """Give every event of a store after each session's first its hidden state, once.
+
+        Each session runs through the GRU once for all its positions; blocks come longest session
+        first.
+        """
+        for session, position, _, hidden in prediction_states(self._fitted(), store):
+            yield PositionFactors(session, position, hidden)
 
     def config(self) -> dict[str, Any]:
         """Return the configuration as JSON-like values; `restore` takes it back."""

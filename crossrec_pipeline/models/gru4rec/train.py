@@ -16,7 +16,7 @@ from crossrec_pipeline.models.gru4rec.checkpoint import Checkpoints, training_id
 from crossrec_pipeline.models.gru4rec.compiled import is_for_kernels
 from crossrec_pipeline.models.gru4rec.config import GRU4RecConfig
 from crossrec_pipeline.models.gru4rec.data_parallel import joint_step
-from crossrec_pipeline.models.gru4rec.hidden_states import prediction_states, score_blocks
+from crossrec_pipeline.models.gru4rec.hidden_states import prediction_states
 from crossrec_pipeline.models.gru4rec.interrupts import DeferredInterrupts
 from crossrec_pipeline.models.gru4rec.keeper import Keeper
 from crossrec_pipeline.models.gru4rec.network import GRU4RecNetwork
@@ -30,9 +30,13 @@ from crossrec_pipeline.models.gru4rec.steps import (
 )
 from crossrec_pipeline.models.gru4rec.survey import survey
 from crossrec_pipeline.models.gru4rec.window_kernels import keep_states, states_at_start
+from crossrec_pipeline.models.inner_product.counter import score_counter
+from crossrec_pipeline.models.inner_product.factors import ItemFactors
 from crossrec_pipeline.sessions.store import SessionStore
 
 VALIDATION_K = 20
+
+_ROWS_AT_ONCE = 4096
 
 
 def train_network(
@@ -245,14 +249,14 @@ def validation_recall(
     """
     processes = processes or Processes()
     network.eval()
+    counter = score_counter(ItemFactors(network.output_weight, network.output_bias))
     hits = total = 0
     for _, _, target, hidden in prediction_states(network, store):
-        targets = torch.from_numpy(target).to(hidden.device)
-        for rows in score_blocks(hidden, network.n_items):
-            own = processes.own_part(rows)
-            scores = network.scores(hidden[own])
-            rank = (scores >= scores.gather(1, targets[own, None])).sum(dim=1)
-            hits += int((rank <= VALIDATION_K).sum())
+        for begin in range(0, len(target), _ROWS_AT_ONCE):
+            own = processes.own_part(slice(begin, min(begin + _ROWS_AT_ONCE, len(target))))
+            one_each = np.ones(len(target[own]), dtype=np.int64)
+            ranks = counter.count(hidden[own], target[own], one_each).ranks
+            hits += int((ranks <= VALIDATION_K).sum())
             if between_blocks is not None:
                 between_blocks()
         total += len(target)

@@ -13,6 +13,7 @@ from crossrec_pipeline.models.base import Recommender
 from crossrec_pipeline.models.gru4rec import hidden_states
 from crossrec_pipeline.models.gru4rec.config import GRU4RecConfig
 from crossrec_pipeline.models.gru4rec.model import GRU4Rec
+from crossrec_pipeline.models.inner_product.factors import FactoredScorer
 from crossrec_pipeline.sessions.store import SessionStore
 from crossrec_pipeline.sessions.vocabulary import Vocabulary
 
@@ -52,9 +53,10 @@ def fitted(request) -> GRU4Rec:
     return model
 
 
-def test_is_a_recommender():
+def test_is_a_recommender_that_gives_factors():
     model: Recommender = GRU4Rec()
     assert model.kind == "gru4rec"
+    assert isinstance(model, FactoredScorer)
 
 
 def test_every_position_is_scored_once_as_from_its_prefix_alone(fitted, monkeypatch):
@@ -74,6 +76,18 @@ def test_every_position_is_scored_once_as_from_its_prefix_alone(fitted, monkeypa
     expected = {(s, p) for s in range(store.n_sessions) for p in range(1, len(store[s]))}
     assert seen == expected
     assert sum(len(b.scores) for b in fitted.score_positions(store)) == len(expected)
+
+
+def test_factors_multiply_to_the_scores(fitted):
+    store = _store(2)
+    factors = fitted.item_factors()
+    for scored, given_states in zip(
+        fitted.score_positions(store), fitted.position_factors(store), strict=True
+    ):
+        np.testing.assert_array_equal(given_states.session, scored.session)
+        np.testing.assert_array_equal(given_states.position, scored.position)
+        product = given_states.hidden @ factors.weight.t() + factors.bias
+        np.testing.assert_allclose(product.numpy(), scored.scores, atol=1e-5)
 
 
 @settings(deadline=None, max_examples=25)
@@ -167,6 +181,8 @@ def test_model_that_has_learnt_nothing_cannot_score(tmp_path):
     for use in (
         lambda: GRU4Rec().score([np.array([0])]),
         lambda: list(GRU4Rec().score_positions(_store())),
+        lambda: list(GRU4Rec().position_factors(_store())),
+        lambda: GRU4Rec().item_factors(),
         lambda: GRU4Rec().save_weights(tmp_path / "weights.safetensors"),
     ):
         with pytest.raises(TrainingError, match="learnt nothing yet"):
