@@ -47,7 +47,7 @@ def metrics_path(settings: Settings) -> Path:
     group_name="evaluation",
     kinds={"parquet"},
     owners=["team:ml"],
-    code_version="1",
+    code_version="2",
     pool=DUCKDB_POOL,
     # The items make the law of a simulated log; a change of theirs comes back through the models.
     automation_condition=with_upstream(ignoring=dg.AssetSelection.assets(ITEMS_KEY, SEQUENCES_KEY)),

@@ -116,7 +116,8 @@ def _sort_out(
 def doubtful_range(score: float, margin: float, dropped_bits: int) -> tuple[int, int]:
     """Return between which approximate scores no order is certain.
 
-    Rounding keeps order: what is beyond a bound that the shorter type has was beyond it before.
+    Rounding keeps order: what is beyond a rounded bound was beyond the bound before. The bounds
+    are rounded to float32, then outwards to the shorter type.
 
     Parameters
     ----------
@@ -131,9 +132,8 @@ def doubtful_range(score: float, margin: float, dropped_bits: int) -> tuple[int,
         In the order of `higher_than`. What is higher than `above` is higher than the score for
         certain; what is not higher than `below` is lower for certain.
     """
-    # A step outwards for the rounding to float32, then to the next that the shorter type has.
-    lowest = (_steps_from_zero(np.float64(score) - margin) - 1) >> dropped_bits
-    highest = -((-_steps_from_zero(np.float64(score) + margin) - 1) >> dropped_bits)
+    lowest = _steps_from_zero(np.float64(score) - margin) >> dropped_bits
+    highest = -(-_steps_from_zero(np.float64(score) + margin) >> dropped_bits)
     # There, negative zero lies one below zero.
     below = lowest - 1 if lowest > 0 else lowest - 2
     above = highest if highest >= 0 else highest - 1

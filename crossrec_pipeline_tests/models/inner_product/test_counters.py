@@ -327,6 +327,24 @@ def test_counting_does_not_hold_the_scores_of_all_items(make_compiled: MakeCount
     assert peak < 1_000_000, "the scores of all items are 400 MB"
 
 
+def test_torch_computes_all_items_in_blocks_of_one_shape(monkeypatch: pytest.MonkeyPatch):
+    """Devices multiply other shapes in another order, and equal vectors would not tie."""
+    monkeypatch.setattr(torch_counter, "ITEMS_AT_ONCE", 7)
+    shapes = []
+    addmm = torch.addmm
+
+    def counted(bias, hidden, weight):
+        shapes.append((bias.shape, hidden.shape, weight.shape))
+        return addmm(bias, hidden, weight)
+
+    monkeypatch.setattr(torch, "addmm", counted)
+    TorchCounter(_factors(np.ones((20, 2)))).count(
+        torch.ones(3, 2), np.array([0, 1, 19]), np.ones(3, np.int64)
+    )
+
+    assert set(shapes) == {((7,), (3, 2), (2, 7))}
+
+
 def test_takes_the_compiled_one_for_float32_on_the_cpu():
     factors = _factors([[1.0]])
 
