@@ -54,7 +54,7 @@ class SplitSettings(_Section):
 class TrainingSettings(_Section):
     """Which GRU4Rec is trained. Fields left empty come from the preset."""
 
-    preset: Literal["default", "classic", "paper", "tuned"] = "default"
+    preset: Literal["default", "classic", "paper", "clicks", "tuned"] = "default"
     """`tuned`: the preset `default` with what `crossrec tune` last found best."""
     seed: int = 0
     epochs: Annotated[int, Field(gt=0)] | None = None

@@ -179,6 +179,21 @@ PRESETS: dict[str, dict[str, Any]] = {
         "epochs": 10,
         "patience": 10,
     },
+    # Tuned on the validation part of a shop's clicks (Diginetica); see docs/benchmarks.md.
+    "clicks": {
+        "hidden_size": 100,
+        "skip_connection": False,
+        "init_matrices": "by-gate",
+        "dropout_embedding": 0.2,
+        "dropout_hidden": 0.2,
+        "optimiser": "adagrad",
+        "learning_rate": 0.1,
+        "learning_rate_decay": "constant",
+        "batch_size": 128,
+        "bptt_steps": 1,
+        "session_order": "time",
+        "epochs": 5,
+    },
 }
 """Differences from the fields' defaults, by name."""
 
