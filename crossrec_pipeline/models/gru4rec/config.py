@@ -185,7 +185,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "skip_connection": False,
         "init_matrices": "by-gate",
         "dropout_embedding": 0.2,
-        "dropout_hidden": 0.2,
+        "dropout_hidden": 0.4,
         "optimiser": "adagrad",
         "learning_rate": 0.1,
         "learning_rate_decay": "constant",
