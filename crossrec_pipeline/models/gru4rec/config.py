@@ -57,7 +57,8 @@ class GRU4RecConfig(BaseModel):
     """`set`: an item that is drawn twice, or drawn and a target, counts once, and a prediction's
     own target never against it. `draws`: each target and each draw counts, even one that equals
     the prediction's target (the authors' code); never replaced by all items but for
-    `n_negatives` None."""
+    `n_negatives` None. Either way further targets of the same session, which a step has if
+    `bptt_steps` is more than 1, count against one another only if they came in otherwise too."""
     logq: Annotated[float, Field(ge=0, le=1)] = 1.0
     """Strength of the correction of sampled cross-entropy for how likely a candidate is one; see
     `NegativeSampler.candidates`. The authors' code calls it the same."""
