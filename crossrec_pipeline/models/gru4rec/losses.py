@@ -1,13 +1,11 @@
 """Hidden states and item weights in; the mean loss of the true next items out."""
 
 from dataclasses import dataclass
-from typing import Any, cast
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from crossrec_pipeline.models.gru4rec.compiled import is_for_kernels
 from crossrec_pipeline.models.gru4rec.sampling import Candidates
 from crossrec_pipeline.models.gru4rec.softmax_kernels import softmax_cross_entropy
 
@@ -37,10 +35,10 @@ class Contrast:
         return cls(*tensors, loss_shift=candidates.loss_shift)
 
     @classmethod
-    def of_all_items(cls, targets: Tensor, bias: Tensor) -> "Contrast":
-        """Contrast targets, int64 [N], with all items, of these biases, float [n_items]."""
-        none = targets[:0]
-        return cls(targets, torch.zeros_like(bias), torch.ones_like(bias), none, none, 0.0)
+    def of_all_items(cls, bias: Tensor) -> "Contrast":
+        """Contrast with all items, of these biases, float [n_items]; targets are to be put in."""
+        none = torch.empty(0, dtype=torch.int64, device=bias.device)
+        return cls(none, torch.zeros_like(bias), torch.ones_like(bias), none, none, 0.0)
 
 
 def cross_entropy(hidden: Tensor, weight: Tensor, bias: Tensor, contrast: Contrast) -> Tensor:
@@ -61,8 +59,6 @@ def cross_entropy(hidden: Tensor, weight: Tensor, bias: Tensor, contrast: Contra
     Tensor
         Mean over the predictions, float []. With few candidates it is smaller than with all.
     """
-    if is_for_kernels(hidden):
-        return cast("Tensor", _CompiledCrossEntropy.apply(hidden, weight, bias, contrast))
     bias = bias + contrast.log_weight
     scores = torch.addmm(bias, hidden, weight[: len(bias)].t())
     scores = _without(scores, contrast, -torch.inf)
@@ -123,21 +119,6 @@ def _without(cells: Tensor, contrast: Contrast, value: float) -> Tensor:
     if len(contrast.own_row) == 0:
         return cells
     return cells.index_put((contrast.own_row, contrast.own_column), cells.new_tensor(value))
-
-
-class _CompiledCrossEntropy(torch.autograd.Function):
-    """`cross_entropy_gradients` as part of a graph."""
-
-    @staticmethod
-    def forward(
-        ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor, contrast: Contrast
-    ) -> Tensor:
-        loss, *ctx.gradients = cross_entropy_gradients(hidden, weight, bias, contrast)
-        return hidden.new_tensor(loss)
-
-    @staticmethod
-    def backward(ctx: Any, d_loss: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
-        return *(d_loss * gradient for gradient in ctx.gradients), None
 
 
 def cross_entropy_gradients(

@@ -1,7 +1,7 @@
 """One window of sessions in; the network's weights moved, loss and last states out."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -97,6 +97,7 @@ class FullSoftmaxStep:
             name: WholeOptimiser(parameter, config)
             for name, parameter in network.named_parameters()
         }
+        self._all_items = Contrast.of_all_items(network.output_bias.detach())
 
     def __call__(
         self, window: Window, state: Tensor, learning_rate: float
@@ -117,7 +118,7 @@ class FullSoftmaxStep:
             network.output_weight.detach(),
             network.output_bias.detach(),
         )
-        contrast = Contrast.of_all_items(targets, read.bias)
+        contrast = replace(self._all_items, target_column=targets)
         result = self._gradients_of(read, contrast, torch.from_numpy(window.batch_sizes), state)
         if (found := result.gradients) is None:
             return WindowResult(result.loss, result.last_state, None)
