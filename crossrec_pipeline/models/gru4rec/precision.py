@@ -42,7 +42,7 @@ class OnePrecision:
         """Do nothing."""
 
 
-class BFloat16:
+class BFloat16(OnePrecision):
     """Matrix products in bfloat16, which has float32's range."""
 
     def __init__(self, device_type: str) -> None:
@@ -51,17 +51,6 @@ class BFloat16:
     def autocast(self) -> AbstractContextManager:
         """Return torch's own choice of which operations to compute in bfloat16."""
         return torch.autocast(self._device_type, torch.bfloat16)
-
-    def gradients(self, loss: Tensor, leaves: Sequence[Tensor]) -> list[Tensor]:
-        """Return the gradient of each leaf."""
-        return list(torch.autograd.grad(loss, leaves))
-
-    def state(self) -> State:
-        """Return nothing: nothing is remembered."""
-        return {}
-
-    def load_state(self, state: State) -> None:
-        """Do nothing."""
 
 
 class Float16:
