@@ -26,8 +26,12 @@ from crossrec_pipeline.sessions.store import SessionStore
 
 FILE = "training.safetensors"
 
-CODE = files_digest(Path(__file__).parent.glob("*.py"))
-"""Digest of the code that learns, as it was when it was loaded."""
+_MODELS = Path(__file__).parent.parent
+
+CODE = files_digest(
+    path for package in ("gru4rec", "inner_product") for path in (_MODELS / package).glob("*.py")
+)
+"""Digest of the code that learns, and ranks on validation, as it was when it was loaded."""
 
 _CONTENT = "checkpoint"
 _TENSOR = "$tensor"
