@@ -2,11 +2,11 @@
 
 import numpy as np
 import torch
-from numba import njit
 from torch import Tensor
 from torch.nn import functional
 
 from crossrec_pipeline.models.gru4rec.compiled import is_for_kernels
+from crossrec_pipeline.models.kernels import kernel
 
 _HALF_BITS = np.uint64(32)
 _STEP = np.uint64(0x9E3779B97F4A7C15)
@@ -45,7 +45,7 @@ def kept(like: Tensor, width: int, share: float) -> Tensor:
     return factors
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def _fill(factors: np.ndarray, seed: np.uint64, share: float) -> None:
     """Fill with 0 or 1 / (1 - share), by the numbers of SplitMix64 (Steele et al. 2014)."""
     below = np.uint64(share * 2.0**32)

@@ -6,9 +6,9 @@ n + z (h - n), times what is kept of it.
 """
 
 import numpy as np
-from numba import njit
 
 from crossrec_pipeline.models.gru4rec.exponential import exponential
+from crossrec_pipeline.models.kernels import kernel
 
 _ONE = np.float32(1.0)
 _TWO = np.float32(2.0)
@@ -16,7 +16,7 @@ _TWO = np.float32(2.0)
 
 # One loop for each result: with few arrays at once, the compiler finds out that they do not
 # overlap and takes several cells at a time.
-@njit(cache=True, error_model="numpy", fastmath={"contract"})
+@kernel(error_model="numpy", fastmath={"contract"})
 def gates_forward(
     inputs: np.ndarray,
     recurrent: np.ndarray,
@@ -50,7 +50,7 @@ def gates_forward(
             y[cell] = n[cell] + z[cell] * (h[cell] - n[cell])
 
 
-@njit(cache=True, error_model="numpy", fastmath={"contract"})
+@kernel(error_model="numpy", fastmath={"contract"})
 def gates_backward(
     d_after: np.ndarray,
     recurrent: np.ndarray,

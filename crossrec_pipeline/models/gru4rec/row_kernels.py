@@ -4,16 +4,16 @@ Tables are float32 [n, D], rows distinct int64 [R], gradients float32 [R, D].
 """
 
 import numpy as np
-from numba import njit
 
 from crossrec_pipeline.models.gru4rec.prefetch import prefetch_row
+from crossrec_pipeline.models.kernels import kernel
 
 _ONE = np.float32(1.0)
 _AHEAD = 8
 """Rows between the one that is asked for and the one that is worked on."""
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def add_to_rows(table: np.ndarray, rows: np.ndarray, values: np.ndarray) -> None:
     """Add values, float32 [M, D], to rows of a table that may come more than once, int64 [M]."""
     for k in range(len(rows)):
@@ -22,7 +22,7 @@ def add_to_rows(table: np.ndarray, rows: np.ndarray, values: np.ndarray) -> None
             to[cell] += value[cell]
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def adagrad_rows(
     table: np.ndarray,
     sum_of_squares: np.ndarray,
@@ -44,7 +44,7 @@ def adagrad_rows(
             values[cell] -= rate * slope[cell] / np.sqrt(square + small)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def momentum_rows(
     table: np.ndarray,
     sum_of_squares: np.ndarray,
@@ -72,7 +72,7 @@ def momentum_rows(
             values[cell] += move
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def adam_rows(
     table: np.ndarray,
     mean: np.ndarray,

@@ -1,10 +1,11 @@
 """Probabilities and item numbers in; fast draws and distinct items out (compiled, for the CPU)."""
 
 import numpy as np
-from numba import njit
+
+from crossrec_pipeline.models.kernels import kernel
 
 
-@njit(cache=True)
+@kernel()
 def alias_table(probability: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Prepare draws in constant time (Walker 1977; Vose 1991).
 
@@ -48,7 +49,7 @@ def alias_table(probability: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return keep.astype(np.float32), alias
 
 
-@njit(cache=True)
+@kernel()
 def draw_from_alias_table(keep: np.ndarray, alias: np.ndarray, uniform: np.ndarray) -> np.ndarray:
     """Turn numbers, uniform in 0 … 1 (1 excluded), into items, int64."""
     n = len(keep)
@@ -60,7 +61,7 @@ def draw_from_alias_table(keep: np.ndarray, alias: np.ndarray, uniform: np.ndarr
     return drawn
 
 
-@njit(cache=True)
+@kernel()
 def number_items(
     read: np.ndarray, n_first: int, number: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, int]:
@@ -99,7 +100,7 @@ def number_items(
     return items[:n], number_of, n_distinct_first
 
 
-@njit(cache=True)
+@kernel()
 def columns_of_own_session(
     batch_sizes: np.ndarray, target_column: np.ndarray, column: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:

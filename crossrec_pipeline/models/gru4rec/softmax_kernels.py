@@ -4,6 +4,7 @@ import numpy as np
 from numba import njit
 
 from crossrec_pipeline.models.gru4rec.exponential import exponential
+from crossrec_pipeline.models.kernels import kernel
 
 _ZERO = np.float32(0.0)
 _LEAST_INTEGER = np.int32(-(2**31))
@@ -39,7 +40,7 @@ def _exponentials(row: np.ndarray, greatest: np.float32) -> np.float32:
     return total
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def softmax_cross_entropy(
     scores: np.ndarray, bias: np.ndarray, target_column: np.ndarray, d_bias: np.ndarray
 ) -> float:

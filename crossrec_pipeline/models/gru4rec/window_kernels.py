@@ -3,8 +3,10 @@
 import numpy as np
 from numba import njit
 
+from crossrec_pipeline.models.kernels import kernel
 
-@njit(cache=True)
+
+@kernel()
 def fill_window(
     event: np.ndarray,
     end: np.ndarray,
@@ -88,7 +90,7 @@ def _longest_first(lengths: np.ndarray, longest: int) -> np.ndarray:
     return order
 
 
-@njit(cache=True)
+@kernel()
 def pack(
     item_index: np.ndarray, begins: np.ndarray, lengths: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -121,7 +123,7 @@ def pack(
     return inputs, targets, batch_sizes
 
 
-@njit(cache=True)
+@kernel()
 def states_at_start(state: np.ndarray, lanes: np.ndarray, starts: np.ndarray) -> np.ndarray:
     """Return each segment's lane's state, or zeros where a session starts.
 
@@ -141,7 +143,7 @@ def states_at_start(state: np.ndarray, lanes: np.ndarray, starts: np.ndarray) ->
     return of_segments
 
 
-@njit(cache=True)
+@kernel()
 def keep_states(
     state: np.ndarray, lanes: np.ndarray, continues: np.ndarray, last_state: np.ndarray
 ) -> None:

@@ -10,13 +10,14 @@ from crossrec_pipeline.models.inner_product.bit_masks import (
     n_bits,
 )
 from crossrec_pipeline.models.inner_product.exact import exact_score
+from crossrec_pipeline.models.kernels import kernel
 
 _ALL_BUT_SIGN = 2**31 - 1
 _ONE = np.uint64(1)
 _NONE = np.uint64(0)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def count_block(
     bits: np.ndarray,
     dropped_bits: int,
@@ -112,7 +113,7 @@ def _sort_out(
     return n_higher, n_near
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def doubtful_range(score: float, margin: float, dropped_bits: int) -> tuple[int, int]:
     """Return between which approximate scores no order is certain.
 
@@ -140,7 +141,7 @@ def doubtful_range(score: float, margin: float, dropped_bits: int) -> tuple[int,
     return below, above
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def _steps_from_zero(value: float) -> int:
     """Return how many float32 lie between zero and a number; below zero they count negative."""
     bits = int(np.float32(value).view(np.int32))

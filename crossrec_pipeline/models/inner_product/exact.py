@@ -1,12 +1,12 @@
 """Vectors in; their scores out, in float32 and one fixed order of summation (compiled)."""
 
 import numpy as np
-from numba import njit
 
 from crossrec_pipeline.models.inner_product.lane_sums import LANES, sum_of_products
+from crossrec_pipeline.models.kernels import kernel
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def exact_score(
     hidden: np.ndarray, row: int, weight: np.ndarray, bias: np.ndarray, item: int
 ) -> np.float32:
@@ -29,7 +29,7 @@ def exact_score(
     return total + bias[item]
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def exact_scores(
     hidden: np.ndarray, weight: np.ndarray, bias: np.ndarray, rows: np.ndarray, items: np.ndarray
 ) -> np.ndarray:
