@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from crossrec_pipeline.errors import EvaluationError
 from crossrec_pipeline.models.base import PositionScores
+from crossrec_pipeline.models.candidates import ListScorer
 from crossrec_pipeline.models.inner_product.counts import NOT_A_NUMBER
 from crossrec_pipeline.models.inner_product.factors import FactoredScorer
 from crossrec_pipeline.sessions.store import SessionStore
@@ -55,7 +56,8 @@ def rank_predictions(
     Ties count against the model: a rank is the number of items that score at least as high as the
     ranked one, itself included. A model that scores all items alike has the worst rank everywhere.
 
-    The scores of a `FactoredScorer` are never written out; see `CompiledCounter`.
+    The scores of a `FactoredScorer` are never written out (see `CompiledCounter`), nor are those
+    of a `ListScorer` (see `ListCounter`).
 
     Parameters
     ----------
@@ -131,6 +133,8 @@ class _Block:
 def _blocks(model: PositionScorer, store: SessionStore, vocabulary: Vocabulary) -> Iterator[_Block]:
     if isinstance(model, FactoredScorer):
         return _factored_blocks(model, store, vocabulary)
+    if isinstance(model, ListScorer):
+        return _listed_blocks(model, store, vocabulary)
     return _scored_blocks(model, store, vocabulary)
 
 
@@ -141,6 +145,27 @@ def _scored_blocks(
     for block in model.score_positions(store):
         scores = _checked_scores(block, vocabulary.n_items)
         yield _Block(block.session, block.position, partial(counter.ranks, scores))
+
+
+def _listed_blocks(
+    model: ListScorer, store: SessionStore, vocabulary: Vocabulary
+) -> Iterator[_Block]:
+    from crossrec_pipeline.evaluation.list_counter import ListCounter  # loads numba
+
+    floor = model.floor()
+    if floor.shape != (vocabulary.n_items,):
+        raise EvaluationError(
+            f"The model has a floor of shape {list(floor.shape)}; expected [{vocabulary.n_items}]."
+        )
+    counter = ListCounter(floor, vocabulary.type_codes)
+    for block in model.position_lists(store):
+        n_lists = len(block.lists.offsets) - 1
+        if n_lists != len(block.session) or block.position.shape != block.session.shape:
+            raise EvaluationError(
+                f"A block has {n_lists} lists for {len(block.session)} sessions and "
+                f"{len(block.position)} positions; expected as many of each."
+            )
+        yield _Block(block.session, block.position, partial(counter.ranks, block.lists))
 
 
 def _factored_blocks(
