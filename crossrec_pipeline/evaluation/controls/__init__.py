@@ -1,0 +1,1 @@
+"""Sessions of which something was taken away: what a model loses without it."""
