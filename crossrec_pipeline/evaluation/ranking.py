@@ -159,7 +159,7 @@ def _listed_blocks(
         )
     counter = ListCounter(floor, vocabulary.type_codes)
     for block in model.position_lists(store):
-        n_lists = len(block.lists.offsets) - 1
+        n_lists = len(block.lists)
         if n_lists != len(block.session) or block.position.shape != block.session.shape:
             raise EvaluationError(
                 f"A block has {n_lists} lists for {len(block.session)} sessions and "

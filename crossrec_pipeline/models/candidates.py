@@ -64,9 +64,19 @@ class Lists:
     items: np.ndarray
     scores: np.ndarray
 
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def part(self, begin: int, end: int) -> "Lists":
+        """Return the lists of queries `begin` … `end` - 1."""
+        first, last = self.offsets[begin], self.offsets[end]
+        return Lists(
+            self.offsets[begin : end + 1] - first, self.items[first:last], self.scores[first:last]
+        )
+
     def dense(self, floor: np.ndarray) -> np.ndarray:
         """Write the scores of all items out, float32 [Q, n_items]."""
-        scores = np.tile(floor, (len(self.offsets) - 1, 1))
+        scores = np.tile(floor, (len(self), 1))
         row = np.repeat(np.arange(len(scores)), np.diff(self.offsets))
         scores[row, self.items] = self.scores
         return scores
@@ -118,11 +128,21 @@ class ListModel(ABC):
             yield PositionLists(session, position, self.lists(queries))
 
     def score_positions(self, store: SessionStore) -> Iterator[PositionScores]:
-        """Score every event of a store after each session's first, in its order."""
-        floor = self.floor()
-        block = min(QUERIES_PER_BLOCK, max(1, _SCORES_PER_BLOCK // max(len(floor), 1)))
-        for session, position, queries in position_queries(store, block):
-            yield PositionScores(session, position, self.lists(queries).dense(floor))
+        """Score every event of a store after each session's first, in the order of the lists."""
+        return dense_blocks(self.position_lists(store), self.floor())
+
+
+def dense_blocks(blocks: Iterator[PositionLists], floor: np.ndarray) -> Iterator[PositionScores]:
+    """Write the scores of all items out, in smaller blocks."""
+    n_rows = max(1, _SCORES_PER_BLOCK // max(len(floor), 1))
+    for block in blocks:
+        for begin in range(0, len(block.session), n_rows):
+            end = min(begin + n_rows, len(block.session))
+            yield PositionScores(
+                block.session[begin:end],
+                block.position[begin:end],
+                block.lists.part(begin, end).dense(floor),
+            )
 
 
 def position_queries(

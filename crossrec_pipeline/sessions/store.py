@@ -92,6 +92,20 @@ class SessionStore:
             keys,
         )
 
+    def only(self, sessions: np.ndarray) -> "SessionStore":
+        """Return some of the sessions in memory, in the order of their numbers, int64 [n]."""
+        lengths = self.lengths[sessions]
+        offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
+        first = np.asarray(self.offsets)[sessions]
+        events = np.arange(offsets[-1]) + np.repeat(first - offsets[:-1], lengths)
+        return SessionStore(
+            np.asarray(self.item_index)[events],
+            offsets,
+            np.asarray(self.start_us)[sessions],
+            np.asarray(self.end_us)[sessions],
+            self.keys[pl.Series(sessions, dtype=pl.UInt32)],
+        )
+
     @property
     def digest(self) -> str:
         """Content version: items, boundaries, times and keys."""

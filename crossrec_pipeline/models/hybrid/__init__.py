@@ -1,0 +1,1 @@
+"""Several models' lists, blended and ranked again."""
