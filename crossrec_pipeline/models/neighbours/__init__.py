@@ -1,0 +1,1 @@
+"""Nearest train sessions vote for the next item: SKNN, V-SKNN, VMIS-kNN, STAN and VSTAN."""
