@@ -7,7 +7,7 @@ from crossrec_pipeline.models.neighbours.vsknn import VSKNNConfig
 
 
 def test_unknown_option_is_refused_by_name() -> None:
-    with pytest.raises(SettingsError, match=r"VSKNNConfig.*idf=1.*options are k, sample, idf_w"):
+    with pytest.raises(SettingsError, match=r"VSKNNConfig.*idf=1.*options are k, sample, sim"):
         VSKNNConfig.model_validate({"idf": 1})
 
 
