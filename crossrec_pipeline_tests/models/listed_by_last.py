@@ -18,7 +18,7 @@ class ListedByLast(ListModel):
         return self._floor
 
     def lists(self, queries: Queries) -> Lists:
-        rows = [self._after[queries.item_index[end - 1]] for end in queries.ends]
+        rows = [self._after[int(queries.item_index[end - 1])] for end in queries.ends]
         return Lists(
             np.cumsum([0, *map(len, rows)], dtype=np.int64),
             np.array([item for row in rows for item in row], dtype=np.int32),

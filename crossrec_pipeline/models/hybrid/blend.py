@@ -64,10 +64,11 @@ def tune_weights(
         before = best
         for member in range(n_members):
             for rows, steps in _moves(n_types):
-                start = weights
+                # A weight that has become 0 begins anew.
+                start = np.where(weights > 0, weights, np.float32(1 / n_members))
                 for step in steps:
-                    tried = start.copy()
-                    tried[rows, member] *= step
+                    tried = weights.copy()
+                    tried[rows, member] = start[rows, member] * step
                     if (found := quality(tried)) > best + _LEAST_GAIN:
                         weights, best = tried, found
         if best == before:

@@ -184,4 +184,4 @@ def _shared(offsets: np.ndarray, values: np.ndarray, item: Any, other: Any) -> f
             at += 1
         else:
             other_at += 1
-    return n_shared / n_own
+    return float(n_shared / n_own)

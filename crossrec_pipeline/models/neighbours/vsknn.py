@@ -14,7 +14,6 @@ from crossrec_pipeline.models.neighbours.weights import (
     inverse_frequency,
 )
 
-
 Decay = Literal["linear", "quadratic", "inverse", "logarithmic"]
 """(L + 1 - p) / L, its square, 1 / p, and 1 / log10(p + 1.7): of a place p of L."""
 

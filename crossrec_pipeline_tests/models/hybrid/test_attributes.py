@@ -1,0 +1,34 @@
+from itertools import pairwise
+
+import polars as pl
+
+from crossrec_pipeline.models.hybrid.attributes import ItemAttributes
+from crossrec_pipeline_tests.models.vocabularies import vocabulary_of
+
+VOCABULARY = vocabulary_of("Movie_A", "Book_B", "Music_C", "Movie_D")
+CATALOGUE = pl.DataFrame(
+    {
+        "item_id": ["Music_C", "Movie_A", "Book_B"],
+        "creators": [["Not Available"], ["Ann", "Bo"], ["bo "]],
+        "genres": [["Rock"], ["Drama", "Crime"], ["Unknown"]],
+        "imputed": [["creators"], [], ["genres", "description"]],
+    }
+)
+
+
+def _rows(offsets, values) -> list[list[int]]:
+    return [values[a:b].tolist() for a, b in pairwise(offsets)]
+
+
+def test_words_become_numbers_by_the_vocabularys_order():
+    found = ItemAttributes.from_catalogue(CATALOGUE, VOCABULARY)
+    # ann 0, bo 1; crime 0, drama 1, rock 2. What was filled in, or is not in the catalogue, is
+    # nothing that items could share.
+    assert _rows(found.creator_offsets, found.creators) == [[0, 1], [1], [], []]
+    assert _rows(found.genre_offsets, found.genres) == [[0, 1], [], [2], []]
+
+
+def test_nothing_is_known_of_any_item():
+    found = ItemAttributes.unknown(2)
+    assert _rows(found.creator_offsets, found.creators) == [[], []]
+    assert _rows(found.genre_offsets, found.genres) == [[], []]
