@@ -2,8 +2,8 @@
 
 Chance is a uniformly random order of all items. Each relevant item then stands at each rank with
 probability 1 / n_items, so that hits within K have the expectation R K / V (R relevant of V items);
-every metric but MRR is linear in hits. MRR needs the first relevant item's rank, whose distribution
-is negative hypergeometric.
+Precision, Recall, F1 and NDCG are linear in hits. MRR needs the first relevant item's rank, whose
+distribution is negative hypergeometric, and MAP how often two ranks hold relevant items together.
 """
 
 from collections.abc import Callable, Mapping
@@ -55,6 +55,26 @@ def ndcg(n_relevant: np.ndarray, n_items: int, k: int) -> np.ndarray:
     return n_relevant / n_items * all_ranks / ideal_dcg(n_relevant, k)
 
 
+def average_precision(n_relevant: np.ndarray, n_items: int, k: int) -> np.ndarray:
+    r"""Return the expected AP@K, float64 as `n_relevant`.
+
+    .. math:: \frac{1}{\min(R, K)} \sum_{r = 1}^{\min(K, V)} \frac{1}{r}
+        \left[\frac{R}{V} + (r - 1) \frac{R (R - 1)}{V (V - 1)}\right]
+
+    The bracket is the expected number of relevant items up to rank r, counted where r itself holds
+    one: that item, and one for each of the r - 1 ranks above it, which holds another together with
+    it with the probability R (R - 1) / (V (V - 1)). With one relevant item it is that of MRR@K.
+    """
+    _check(n_relevant, n_items)
+    alone = n_relevant / n_items
+    # Of one item there are no two; 1 keeps 0 / 0 away.
+    together = n_relevant * (n_relevant - 1) / (n_items * max(n_items - 1, 1))
+    expected = np.zeros(len(n_relevant))
+    for rank in range(1, min(k, n_items) + 1):
+        expected += (alone + (rank - 1) * together) / rank
+    return expected / np.minimum(n_relevant, k)
+
+
 def _hits(n_relevant: np.ndarray, n_items: int, k: int) -> np.ndarray:
     _check(n_relevant, n_items)
     return n_relevant * min(k, n_items) / n_items
@@ -66,6 +86,13 @@ def _check(n_relevant: np.ndarray, n_items: int) -> None:
 
 
 EXPECTED: Mapping[str, Callable[[np.ndarray, int, int], np.ndarray]] = MappingProxyType(
-    {"precision": precision, "recall": recall, "f1": f1, "mrr": mrr, "ndcg": ndcg}
+    {
+        "precision": precision,
+        "recall": recall,
+        "f1": f1,
+        "mrr": mrr,
+        "ndcg": ndcg,
+        "map": average_precision,
+    }
 )
 """The expectation of every metric of `METRICS` by name: n_relevant [P], n_items, K give [P]."""

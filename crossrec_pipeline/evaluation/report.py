@@ -21,7 +21,14 @@ from crossrec_pipeline.evaluation.slices import (
 from crossrec_pipeline.rendering import svg
 
 _TEMPLATES = Path(__file__).parent / "templates"
-_NAMES = {"precision": "Precision", "recall": "Recall", "f1": "F1", "mrr": "MRR", "ndcg": "NDCG"}
+_NAMES = {
+    "precision": "Precision",
+    "recall": "Recall",
+    "f1": "F1",
+    "mrr": "MRR",
+    "ndcg": "NDCG",
+    "map": "MAP",
+}
 _NOTHING = "–"
 _KEYS = ("model", "relevance", "metric", "k", "slice", "source_type", "target_type")
 _HEADLINE = (("recall", 20), ("mrr", 20), ("ndcg", 20), ("precision", 10), ("recall", 10))
@@ -31,6 +38,7 @@ _METRIC_MEANINGS = {
     "f1": "the harmonic mean of both: 2 hits / (K + number of relevant items)",
     "mrr": "1 / rank of the first relevant item, 0 where it stands behind the first K",
     "ndcg": "hits weighted by 1 / log2(1 + rank), divided by the best such sum that is possible",
+    "map": "j / rank summed over hits, the j-th best placed, divided by the most hits possible",
 }
 _MODEL_MEANINGS = {
     CHANCE: "a random order of all items; exact expectation, not a draw",

@@ -5,7 +5,14 @@ from types import MappingProxyType
 
 import numpy as np
 
-from crossrec_pipeline.evaluation.metrics import f1, mrr, ndcg, precision, recall
+from crossrec_pipeline.evaluation.metrics import (
+    average_precision,
+    f1,
+    mrr,
+    ndcg,
+    precision,
+    recall,
+)
 from crossrec_pipeline.evaluation.metrics.relevant import Relevant
 
 METRICS: Mapping[str, Callable[[Relevant, int], np.ndarray]] = MappingProxyType(
@@ -15,8 +22,18 @@ METRICS: Mapping[str, Callable[[Relevant, int], np.ndarray]] = MappingProxyType(
         "f1": f1.per_prediction,
         "mrr": mrr.per_prediction,
         "ndcg": ndcg.per_prediction,
+        "map": average_precision.per_prediction,
     }
 )
 """Every metric by name: relevant items and K give float64 [P]."""
 
-__all__ = ["METRICS", "Relevant", "f1", "mrr", "ndcg", "precision", "recall"]
+__all__ = [
+    "METRICS",
+    "Relevant",
+    "average_precision",
+    "f1",
+    "mrr",
+    "ndcg",
+    "precision",
+    "recall",
+]

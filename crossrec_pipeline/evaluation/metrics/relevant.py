@@ -60,6 +60,17 @@ class Relevant:
         return np.minimum.reduceat(self.ranks, self.offsets[:-1])
 
     @cached_property
+    def ordinals(self) -> np.ndarray:
+        """How many relevant items of its prediction stand up to each one, int64 [n_relevant].
+
+        The best placed has 1; equal ranks count one after the other.
+        """
+        order = np.lexsort((self.ranks, self._prediction))
+        ordinals = np.empty(len(order), dtype=np.int64)
+        ordinals[order] = np.arange(len(order)) - self.offsets[self._prediction] + 1
+        return ordinals
+
+    @cached_property
     def _prediction(self) -> np.ndarray:
         return np.repeat(np.arange(self.n_predictions), self.n_relevant)
 
