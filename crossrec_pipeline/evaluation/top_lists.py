@@ -1,0 +1,251 @@
+"""A model and sessions go in, the items it would show at each position come out, best first.
+
+Ranks say where the true item stood; these lists say what was shown instead.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from crossrec_pipeline.errors import EvaluationError
+from crossrec_pipeline.evaluation.ranking import PositionScorer
+from crossrec_pipeline.models.candidates import Lists, ListScorer
+from crossrec_pipeline.models.inner_product.counts import NOT_A_NUMBER
+from crossrec_pipeline.models.inner_product.factors import FactoredScorer
+from crossrec_pipeline.sessions.store import SessionStore
+from crossrec_pipeline.sessions.vocabulary import Vocabulary
+
+_SCORES_AT_ONCE = 1 << 24
+"""64 MiB of float32."""
+
+_Block = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""Session [P], position [P] and best items [P, K]."""
+
+
+@dataclass(frozen=True)
+class TopLists:
+    """What a model would show.
+
+    Attributes
+    ----------
+    prediction
+        Rows of the RANKS frame that the lists belong to, ascending, int64 [P].
+    items
+        Item indexes, best first, int32 [P, K].
+    """
+
+    prediction: np.ndarray
+    items: np.ndarray
+
+
+def top_lists(
+    model: PositionScorer,
+    store: SessionStore,
+    vocabulary: Vocabulary,
+    k: int,
+    n_predictions: int | None = None,
+    seed: int = 0,
+) -> TopLists:
+    """List the `k` best items for predictions of a store; equal scores by item index.
+
+    Scores are not written out for a `ListScorer`, and block by block for a `FactoredScorer`, whose
+    lists are those of its exact float32 scores.
+
+    Parameters
+    ----------
+    model
+        Its blocks may come in any order; one block is held at a time.
+    store
+        Sessions to predict: every event after each session's first.
+    vocabulary
+        The items that can be listed.
+    k
+        Length of a list; all items where the vocabulary has fewer.
+    n_predictions
+        Lists to make at most, drawn from all predictions without replacement; None makes all.
+    seed
+        Of the draw.
+
+    Raises
+    ------
+    EvaluationError
+        If a score is not a number, a block is not of the vocabulary's size, or a prediction is
+        missing.
+    """
+    k = min(k, vocabulary.n_items)
+    wanted = _draw(store.n_predictions, n_predictions, seed)
+    sessions, place_in_part = _sessions_of(store, wanted)
+    part = _only(store, sessions)
+    row = np.full(part.n_predictions, -1)
+    row[place_in_part] = np.arange(len(wanted))
+    items = np.full((len(wanted), k), -1, dtype=np.int32)
+    for session, position, best in _blocks(model, part, vocabulary, k):
+        rows = row[part.offsets[session] + position - (session + 1)]
+        items[rows[rows >= 0]] = best[rows >= 0]
+    missing = (items < 0).any(axis=1)
+    if missing.any():
+        raise EvaluationError(
+            f"The model gave no scores for {int(missing.sum())} of {len(wanted)} predictions. "
+            "Every event after each session's first must be scored."
+        )
+    return TopLists(wanted, items)
+
+
+def _draw(n_predictions: int, n_wanted: int | None, seed: int) -> np.ndarray:
+    if n_wanted is None or n_wanted >= n_predictions:
+        return np.arange(n_predictions)
+    drawn = np.random.default_rng(seed).choice(n_predictions, n_wanted, replace=False)
+    return np.sort(drawn)
+
+
+def _sessions_of(store: SessionStore, prediction: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the predictions' sessions, ascending, and their places in a store of these alone."""
+    n_before = np.asarray(store.offsets) - np.arange(store.n_sessions + 1)
+    session = np.searchsorted(n_before, prediction, side="right") - 1
+    sessions, number = np.unique(session, return_inverse=True)
+    lengths = store.lengths[sessions] - 1
+    return sessions, (np.cumsum(lengths) - lengths)[number] + prediction - n_before[session]
+
+
+def _only(store: SessionStore, sessions: np.ndarray) -> SessionStore:
+    if len(sessions) == store.n_sessions:
+        return store
+    lengths = store.lengths[sessions]
+    offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
+    events = np.arange(offsets[-1]) + np.repeat(store.offsets[sessions] - offsets[:-1], lengths)
+    return SessionStore(
+        np.asarray(store.item_index)[events],
+        offsets,
+        np.asarray(store.start_us)[sessions],
+        np.asarray(store.end_us)[sessions],
+        store.keys[sessions],
+    )
+
+
+def _blocks(
+    model: PositionScorer, store: SessionStore, vocabulary: Vocabulary, k: int
+) -> Iterator[_Block]:
+    if isinstance(model, ListScorer):
+        return _listed_blocks(model, store, vocabulary, k)
+    if isinstance(model, FactoredScorer):
+        return _factored_blocks(model, store, vocabulary, k)
+    return _scored_blocks(model, store, vocabulary, k)
+
+
+def _scored_blocks(
+    model: PositionScorer, store: SessionStore, vocabulary: Vocabulary, k: int
+) -> Iterator[_Block]:
+    for block in model.score_positions(store):
+        _check_size(block.scores.shape[1], vocabulary)
+        best = np.empty((len(block.scores), k), dtype=np.int32)
+        for rows in _row_slices(len(best), vocabulary.n_items):
+            scores = block.scores[rows]
+            _check_numbers(scores)
+            last = np.partition(scores, scores.shape[1] - k, axis=1)[:, -k]
+            row, item = np.nonzero(scores >= last[:, None])
+            best[rows] = _best(row, item, scores[row, item], k)
+        yield block.session, block.position, best
+
+
+def _listed_blocks(
+    model: ListScorer, store: SessionStore, vocabulary: Vocabulary, k: int
+) -> Iterator[_Block]:
+    floor = _Floor(model.floor())
+    _check_size(len(floor.scores), vocabulary)
+    for block in model.position_lists(store):
+        yield block.session, block.position, floor.best_with(block.lists, k)
+
+
+def _factored_blocks(
+    model: FactoredScorer, store: SessionStore, vocabulary: Vocabulary, k: int
+) -> Iterator[_Block]:
+    import torch
+
+    from crossrec_pipeline.models.inner_product.exact import exact_scores
+
+    factors = model.item_factors()
+    weight, bias = factors.weight.detach().float(), factors.bias.detach().float()
+    _check_size(len(bias), vocabulary)
+    exact_weight, exact_bias = weight.cpu().numpy(), bias.cpu().numpy()
+    # One of the k best by its exact score is at most this share of the norms below the k-th best of
+    # the product: four times the rounding error of one sum (Higham, 2002, section 3.1).
+    error = 4 * (weight.shape[1] + 2) * torch.finfo(torch.float32).eps
+    largest, largest_bias = weight.norm(dim=1).max(), bias.abs().max()
+    for block in model.position_factors(store):
+        vectors = block.hidden.detach().float()
+        exact_vectors = vectors.cpu().numpy()
+        best = np.empty((len(vectors), k), dtype=np.int32)
+        for rows in _row_slices(len(best), vocabulary.n_items):
+            hidden = vectors[rows]
+            scores = torch.addmm(bias, hidden, weight.T)
+            last = scores.topk(k, dim=1).values[:, -1]
+            slack = error * (hidden.norm(dim=1) * largest + largest_bias)
+            _check_numbers(slack.cpu().numpy())
+            # Every item whose exact score may be among the k best.
+            row, item = ((scores >= (last - slack)[:, None]).nonzero().T).cpu().numpy()
+            exact = exact_scores(exact_vectors[rows], exact_weight, exact_bias, row, item)
+            best[rows] = _best(row, item, exact, k)
+        yield block.session, block.position, best
+
+
+class _Floor:
+    """Scores of items that no list names, put in order once."""
+
+    def __init__(self, scores: np.ndarray) -> None:
+        _check_numbers(scores)
+        self.scores = scores
+        self._order = np.argsort(-scores, kind="stable")
+        self._place = np.empty(len(scores), dtype=np.int64)
+        self._place[self._order] = np.arange(len(scores))
+
+    def best_with(self, lists: Lists, k: int) -> np.ndarray:
+        """Return the best items of each query, those of its list having the list's scores."""
+        _check_numbers(lists.scores)
+        lengths = np.diff(lists.offsets)
+        # Of so many items of the floor at least k are not on the list.
+        width = min(len(self.scores), k + int(lengths.max(initial=0)))
+        best = np.empty((len(lengths), k), dtype=np.int32)
+        for rows in _row_slices(len(best), width):
+            flat = slice(lists.offsets[rows.start], lists.offsets[rows.stop])
+            row = np.repeat(np.arange(rows.stop - rows.start), lengths[rows])
+            items, scores = lists.items[flat], lists.scores[flat]
+            free = np.ones((rows.stop - rows.start, width), dtype=bool)
+            near = self._place[items] < width
+            free[row[near], self._place[items[near]]] = False
+            free_row, free_place = np.nonzero(free & (np.cumsum(free, axis=1) <= k))
+            unlisted = self._order[free_place]
+            best[rows] = _best(
+                np.concatenate([row, free_row]),
+                np.concatenate([items, unlisted]),
+                np.concatenate([scores, self.scores[unlisted]]),
+                k,
+            )
+        return best
+
+
+def _row_slices(n_rows: int, width: int) -> Iterator[slice]:
+    at_once = max(1, _SCORES_AT_ONCE // max(width, 1))
+    for begin in range(0, n_rows, at_once):
+        yield slice(begin, min(begin + at_once, n_rows))
+
+
+def _best(row: np.ndarray, item: np.ndarray, score: np.ndarray, k: int) -> np.ndarray:
+    """Return the best `k` of each row's candidates (at least so many), int32 [R, k]."""
+    order = np.lexsort((item, -score, row))
+    n_candidates = np.bincount(row)
+    first = np.cumsum(n_candidates) - n_candidates
+    return item[order][first[:, None] + np.arange(k)].astype(np.int32)
+
+
+def _check_size(n_scored: int, vocabulary: Vocabulary) -> None:
+    if n_scored != vocabulary.n_items:
+        raise EvaluationError(
+            f"The model scores {n_scored} items; expected the {vocabulary.n_items} of the "
+            "vocabulary. Evaluate with the sessions the model was trained on."
+        )
+
+
+def _check_numbers(scores: np.ndarray) -> None:
+    if np.isnan(scores).any():
+        raise EvaluationError(NOT_A_NUMBER)
