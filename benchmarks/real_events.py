@@ -25,7 +25,8 @@ from crossrec_pipeline.definitions import build_definitions
 from crossrec_pipeline.defs.evaluation import metrics_path
 from crossrec_pipeline.defs.models import MAIN_MODEL, require_bundle
 from crossrec_pipeline.defs.sessions import statistics_path
-from crossrec_pipeline.evaluation.slices import HEADLINE_CUTOFF, model_order
+from crossrec_pipeline.evaluation.measures import HEADLINE_CUTOFF
+from crossrec_pipeline.evaluation.slices import model_order
 from crossrec_pipeline.resources import Warehouse
 from crossrec_pipeline.settings import Settings, load_settings
 from crossrec_pipeline_tests.amazon import LONGEST_RECORD_MINUTES, Delivery, deliver

@@ -23,10 +23,11 @@ from crossrec_pipeline.defs.models import (
 from crossrec_pipeline.defs.sessions import SEQUENCES_KEY, statistics_path
 from crossrec_pipeline.digests import frame_digest, json_digest
 from crossrec_pipeline.errors import EvaluationError
+from crossrec_pipeline.evaluation.measures import HEADLINE_CUTOFF
 from crossrec_pipeline.evaluation.oracle import OracleRecommender
 from crossrec_pipeline.evaluation.ranking import RANKS, rank_predictions
 from crossrec_pipeline.evaluation.report import PartCounts, ReportContext, build_report
-from crossrec_pipeline.evaluation.slices import HEADLINE_CUTOFF, ORACLE, evaluate, evaluate_chance
+from crossrec_pipeline.evaluation.slices import ORACLE, evaluate, evaluate_chance
 from crossrec_pipeline.interactions.world import build_world
 from crossrec_pipeline.models.registry import load_bundle
 from crossrec_pipeline.resources import DUCKDB_POOL, Warehouse
@@ -104,10 +105,10 @@ def ranks(
     group_name="evaluation",
     kinds={"markdown", "html"},
     owners=["team:ml"],
-    code_version="1",
+    code_version="2",
     automation_condition=with_upstream(),
     description=(
-        "Precision, Recall, F1, MRR and NDCG of every model beside chance and, on a simulated log, "
+        "Precision, Recall, F1, MRR, NDCG and MAP of every model beside chance and, on a simulated log, "
         "beside the best that is possible; overall, by type and by transition between types."
     ),
 )

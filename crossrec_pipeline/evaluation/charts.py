@@ -6,13 +6,8 @@ from itertools import cycle
 import altair as alt
 import polars as pl
 
-from crossrec_pipeline.evaluation.slices import (
-    CHANCE,
-    CURVE_CUTOFFS,
-    HEADLINE_CUTOFF,
-    ORACLE,
-    model_order,
-)
+from crossrec_pipeline.evaluation.measures import CURVE_CUTOFFS, HEADLINE_CUTOFF
+from crossrec_pipeline.evaluation.slices import CHANCE, ORACLE, model_order
 from crossrec_pipeline.models.registry import KINDS
 from crossrec_pipeline.rendering import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILION
 

@@ -9,15 +9,9 @@ import polars as pl
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from crossrec_pipeline.errors import EvaluationError
+from crossrec_pipeline.evaluation.measures import CUTOFFS, HEADLINE_CUTOFF, WITHIN_TYPE
 from crossrec_pipeline.evaluation.metrics import METRICS
-from crossrec_pipeline.evaluation.slices import (
-    CHANCE,
-    CUTOFFS,
-    HEADLINE_CUTOFF,
-    ORACLE,
-    WITHIN_TYPE,
-    model_order,
-)
+from crossrec_pipeline.evaluation.slices import CHANCE, ORACLE, model_order
 from crossrec_pipeline.rendering import svg
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -30,7 +24,7 @@ _NAMES = {
     "map": "MAP",
 }
 _NOTHING = "–"
-_KEYS = ("model", "relevance", "metric", "k", "slice", "source_type", "target_type")
+_KEYS = ("model", "relevance", "metric", "k", "slice", "source_type", "target_type", "group")
 _HEADLINE = (("recall", 20), ("mrr", 20), ("ndcg", 20), ("precision", 10), ("recall", 10))
 _METRIC_MEANINGS = {
     "precision": "the share of the first K items that is relevant",
@@ -174,8 +168,9 @@ class _Figures:
         slice_: str = "overall",
         source: str | None = None,
         target: str | None = None,
+        group: str | None = None,
     ) -> tuple:
-        key = (model, relevance, metric, k, slice_, source, target)
+        key = (model, relevance, metric, k, slice_, source, target, group)
         return self._by_key.get(key, (None, 0, None, None))
 
     def number(self, *key: str | int | None) -> float | None:
@@ -521,8 +516,8 @@ def _measurement(context: ReportContext, n_predictions: int) -> _Section:
             "Ties count against the model: a rank is the number of items that score at least as "
             "high as the true one.",
             f"{CHANCE.capitalize()} is the exact expectation under a random order of all items. "
-            f"The 95 % interval of Recall@{HEADLINE_CUTOFF} is a bootstrap over test sessions; it "
-            "does not cover what another training seed would change.",
+            "The 95 % intervals are a bootstrap over test sessions; they do not cover what another "
+            "training seed would change.",
             *context.notes,
         ],
     )

@@ -3,27 +3,21 @@ import polars as pl
 import pytest
 
 from crossrec_pipeline.errors import EvaluationError
-from crossrec_pipeline.evaluation.ranking import RANKS
+from crossrec_pipeline.evaluation.contexts import GROUPS, contexts
+from crossrec_pipeline.evaluation.measures import BOUNDED, CURVE_CUTOFFS, HEADLINE
 from crossrec_pipeline.evaluation.slices import (
-    CURVE_CUTOFFS,
     SLICED_METRICS,
     evaluate,
     evaluate_chance,
+    evaluate_chance_contexts,
+    evaluate_contexts,
     model_order,
-    recall_interval,
 )
+from crossrec_pipeline.sessions.store import SessionStore
 from crossrec_pipeline_tests.evaluation.explicit_scores import vocabulary_of
+from crossrec_pipeline_tests.evaluation.rank_frames import ranks_of
 
 TYPES = ["Book", "Movie", "Music"]
-
-
-def ranks_of(*rows: tuple[int, int, str, str, int, int, list[int]]) -> pl.DataFrame:
-    """Session, position, source, target, rank, rank within type, ranks of the rest."""
-    names = ("session", "position", "source_type", "target_type", "rank", "rank_within_type")
-    frame = pl.DataFrame(rows, schema=[*names, "rest_ranks"], orient="row")
-    return frame.with_columns(target_index=0, target_support=9).select(
-        pl.col(name).cast(dtype) for name, dtype in RANKS.items()
-    )
 
 
 RANKS_FRAME = ranks_of(
@@ -126,14 +120,21 @@ def test_a_type_nobody_named_is_refused():
         evaluate("some", RANKS_FRAME, ["Book", "Movie"])
 
 
-def test_only_the_headline_has_an_interval():
+def test_every_slice_of_the_bounded_measures_has_an_interval_where_it_has_two_sessions():
     bounded = METRICS.filter(pl.col("low").is_not_null())
 
-    assert bounded.select("slice", "relevance", "metric", "k").rows() == [
-        ("overall", "next", "recall", 20)
-    ]
-    low, middle, high = bounded.select("low", "value", "high").row(0)
-    assert low <= middle <= high
+    assert set(bounded.select("relevance", "metric", "k").rows()) == {
+        ("next", *measure) for measure in BOUNDED
+    }
+    # Sessions 0, 1 and 2 hold Movies; one session each holds Music and the two changes of type.
+    assert set(bounded.select("slice", "source_type", "target_type").rows()) == {
+        ("overall", None, None),
+        ("target_type", None, "Movie"),
+        ("transition", "Movie", "Movie"),
+        ("macro", None, None),
+    }
+    assert bounded.filter(pl.col("low") > pl.col("value")).is_empty()
+    assert bounded.filter(pl.col("high") < pl.col("value")).is_empty()
 
 
 def test_chance_is_exact_in_every_slice():
@@ -182,40 +183,123 @@ def _independent_ranks(n_sessions: int, repeats: int = 1) -> pl.DataFrame:
     )
 
 
-def test_the_bootstrap_error_of_independent_predictions_is_the_binomial_one():
-    interval = recall_interval(_independent_ranks(900), 20, n_resamples=2000, seed=1)
+def _recall_at_20(ranks: pl.DataFrame, **options: int) -> dict[str, float]:
+    return (
+        evaluate("some", ranks, ["Movie"], **options)
+        .filter(
+            pl.col("slice") == "overall",
+            pl.col("relevance") == "next",
+            pl.col("metric") == "recall",
+            pl.col("k") == 20,
+        )
+        .row(0, named=True)
+    )
 
-    share = interval.value
+
+def test_the_bootstrap_error_of_independent_predictions_is_the_binomial_one():
+    found = _recall_at_20(_independent_ranks(900), n_resamples=2000, seed=1)
+
+    share = found["value"]
     binomial = np.sqrt(share * (1 - share) / 900)
-    assert interval.standard_error == pytest.approx(binomial, rel=0.08)
-    assert interval.high - interval.low == pytest.approx(2 * 1.96 * binomial, rel=0.1)
+    assert found["standard_error"] == pytest.approx(binomial, rel=0.08)
+    assert found["high"] - found["low"] == pytest.approx(2 * 1.96 * binomial, rel=0.1)
 
 
 def test_repeating_predictions_inside_a_session_does_not_narrow_the_interval():
-    once = recall_interval(_independent_ranks(200), 20, seed=1)
-    four_times = recall_interval(_independent_ranks(200, repeats=4), 20, seed=1)
+    once = _recall_at_20(_independent_ranks(200), seed=1)
+    four_times = _recall_at_20(_independent_ranks(200, repeats=4), seed=1)
 
-    assert four_times.low == pytest.approx(once.low)
-    assert four_times.high == pytest.approx(once.high)
+    assert four_times["low"] == pytest.approx(once["low"])
+    assert four_times["high"] == pytest.approx(once["high"])
 
 
 def test_a_resample_weighs_sessions_by_their_predictions():
     long_misses = [(s, p, "Movie", "Movie", 100, 1, [1]) for s in range(50) for p in range(1, 10)]
     short_hits = [(s, 1, "Movie", "Movie", 1, 1, [1]) for s in range(50, 100)]
 
-    interval = recall_interval(ranks_of(*long_misses, *short_hits), 20)
+    found = _recall_at_20(ranks_of(*long_misses, *short_hits))
 
-    assert interval.value == pytest.approx(0.1)
-    assert interval.low < 0.1 < interval.high < 0.2
+    assert found["value"] == pytest.approx(0.1)
+    assert found["low"] < 0.1 < found["high"] < 0.2
 
 
 def test_equal_seeds_give_equal_intervals():
     ranks = _independent_ranks(100)
 
-    assert recall_interval(ranks, 20, seed=5) == recall_interval(ranks, 20, seed=5)
-    assert recall_interval(ranks, 20, seed=5) != recall_interval(ranks, 20, seed=6)
+    assert _recall_at_20(ranks, seed=5) == _recall_at_20(ranks, seed=5)
+    assert _recall_at_20(ranks, seed=5) != _recall_at_20(ranks, seed=6)
 
 
-def test_nothing_to_bootstrap_is_an_error():
-    with pytest.raises(EvaluationError, match="no predictions"):
-        recall_interval(RANKS_FRAME.clear(), 20)
+STORE = SessionStore.from_sequences([[0, 1], [40, 2, 1]])
+VOCABULARY = vocabulary_of(["Movie"] * 30 + ["Music"] * 20)
+CONTEXT_RANKS = ranks_of(
+    (0, 1, "Movie", "Movie", 4, 4, [4]),
+    (1, 1, "Music", "Movie", 30, 20, [30, 2]),
+    (1, 2, "Movie", "Movie", 2, 1, [2]),
+).with_columns(target_index=pl.Series([1, 2, 1], dtype=pl.Int32))
+CONTEXT_FRAME = contexts(STORE, STORE, VOCABULARY)
+BY_CONTEXT = evaluate_contexts("some", CONTEXT_RANKS, CONTEXT_FRAME)
+
+
+def test_every_group_of_every_context_has_the_headline_measures():
+    assert BY_CONTEXT.schema == pl.Schema(SLICED_METRICS)
+    assert set(BY_CONTEXT.select("slice", "group", "metric", "k").rows()) == {
+        (slice_, group, *measure)
+        for slice_, groups in GROUPS.items()
+        for group in groups
+        for measure in HEADLINE
+    }
+    assert BY_CONTEXT["source_type"].null_count() == BY_CONTEXT.height
+
+
+@pytest.mark.parametrize(
+    ("slice_", "group", "expected", "n"),
+    [
+        ("position", "1", (1 / 4 + 0) / 2, 2),
+        ("position", "2", 1 / 2, 1),
+        ("session_length", "3", (0 + 1 / 2) / 2, 2),
+        ("first_of_type", "yes", 0.0, 1),  # the Movie after the Music
+        ("first_of_type", "no", (1 / 4 + 1 / 2) / 2, 2),
+        ("known_user", "anonymous", (1 / 4 + 0 + 1 / 2) / 3, 3),
+        ("position", "10+", None, 0),
+    ],
+)
+def test_contexts_by_hand(slice_: str, group: str, expected: float | None, n: int):
+    rows = BY_CONTEXT.filter(
+        pl.col("slice") == slice_, pl.col("group") == group, pl.col("metric") == "mrr"
+    )
+
+    assert rows["value"].to_list() == [pytest.approx(expected)]
+    assert rows["n"].to_list() == [n]
+
+
+def test_a_context_of_two_sessions_has_an_interval_and_of_one_has_none():
+    rows = BY_CONTEXT.filter(pl.col("slice") == "position", pl.col("metric") == "mrr")
+
+    assert dict(rows.select("group", pl.col("low").is_not_null()).head(2).iter_rows()) == {
+        "1": True,
+        "2": False,
+    }
+
+
+def test_chance_by_context_is_exact():
+    found = evaluate_chance_contexts(CONTEXT_RANKS, CONTEXT_FRAME, VOCABULARY)
+
+    recall = found.filter(pl.col("metric") == "recall", pl.col("n") > 0)
+    assert recall["value"].to_list() == pytest.approx([20 / 50] * recall.height)
+    names = ["slice", "group", "relevance", "metric", "k", "n"]
+    assert found.select(names).sort(names).equals(BY_CONTEXT.select(names).sort(names))
+
+
+def test_without_predictions_every_context_is_null():
+    nothing = evaluate_contexts("some", CONTEXT_RANKS.clear(), CONTEXT_FRAME.clear())
+
+    assert nothing.height == BY_CONTEXT.height
+    assert nothing["value"].null_count() == nothing.height
+
+
+def test_contexts_of_other_sessions_are_refused():
+    other = contexts(SessionStore.from_sequences([[0, 1], [40, 1, 2]]), STORE, VOCABULARY)
+
+    with pytest.raises(EvaluationError, match="contexts are of 3 predictions, the ranks of 3"):
+        evaluate_contexts("some", CONTEXT_RANKS, other)
