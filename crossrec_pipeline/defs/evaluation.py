@@ -108,8 +108,8 @@ def ranks(
     code_version="2",
     automation_condition=with_upstream(),
     description=(
-        "Precision, Recall, F1, MRR, NDCG and MAP of every model beside chance and, on a simulated log, "
-        "beside the best that is possible; overall, by type and by transition between types."
+        "Precision, Recall, F1, MRR, NDCG and MAP of every model beside chance and, on a simulated "
+        "log, beside the best that is possible; overall, by type and by transition between types."
     ),
 )
 @reports_errors
