@@ -3,8 +3,10 @@
 Ranks say where the true item stood; these lists say what was shown instead.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,11 +18,11 @@ from crossrec_pipeline.models.inner_product.factors import FactoredScorer
 from crossrec_pipeline.sessions.store import SessionStore
 from crossrec_pipeline.sessions.vocabulary import Vocabulary
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 _SCORES_AT_ONCE = 1 << 24
 """64 MiB of float32."""
-
-_Block = tuple[np.ndarray, np.ndarray, np.ndarray]
-"""Session [P], position [P] and best items [P, K]."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,23 @@ class TopLists:
 
     prediction: np.ndarray
     items: np.ndarray
+
+
+@dataclass(frozen=True)
+class _Block:
+    """Predictions that are listed together.
+
+    Attributes
+    ----------
+    session, position
+        As in `PositionScores`.
+    best
+        Takes the rows that are wanted, int64 [W]; returns their best items, int32 [W, K].
+    """
+
+    session: np.ndarray
+    position: np.ndarray
+    best: Callable[[np.ndarray], np.ndarray]
 
 
 def top_lists(
@@ -80,9 +99,10 @@ def top_lists(
     row = np.full(part.n_predictions, -1)
     row[place_in_part] = np.arange(len(wanted))
     items = np.full((len(wanted), k), -1, dtype=np.int32)
-    for session, position, best in _blocks(model, part, vocabulary, k):
-        rows = row[part.offsets[session] + position - (session + 1)]
-        items[rows[rows >= 0]] = best[rows >= 0]
+    for block in _blocks(model, part, vocabulary, k):
+        rows = row[part.offsets[block.session] + block.position - (block.session + 1)]
+        drawn = np.flatnonzero(rows >= 0)
+        items[rows[drawn]] = block.best(drawn)
     missing = (items < 0).any(axis=1)
     if missing.any():
         raise EvaluationError(
@@ -113,7 +133,7 @@ def _only(store: SessionStore, sessions: np.ndarray) -> SessionStore:
         return store
     lengths = store.lengths[sessions]
     offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
-    events = np.arange(offsets[-1]) + np.repeat(store.offsets[sessions] - offsets[:-1], lengths)
+    events = _ragged_range(np.asarray(store.offsets)[sessions], lengths)
     return SessionStore(
         np.asarray(store.item_index)[events],
         offsets,
@@ -136,16 +156,19 @@ def _blocks(
 def _scored_blocks(
     model: PositionScorer, store: SessionStore, vocabulary: Vocabulary, k: int
 ) -> Iterator[_Block]:
+    def best(scores: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+        found = np.empty((len(wanted), k), dtype=np.int32)
+        for rows in _row_slices(len(wanted), vocabulary.n_items):
+            part = scores[wanted[rows]]
+            _check_numbers(part)
+            last = np.partition(part, part.shape[1] - k, axis=1)[:, -k]
+            row, item = np.nonzero(part >= last[:, None])
+            found[rows] = _best(row, item, part[row, item], k)
+        return found
+
     for block in model.score_positions(store):
         _check_size(block.scores.shape[1], vocabulary)
-        best = np.empty((len(block.scores), k), dtype=np.int32)
-        for rows in _row_slices(len(best), vocabulary.n_items):
-            scores = block.scores[rows]
-            _check_numbers(scores)
-            last = np.partition(scores, scores.shape[1] - k, axis=1)[:, -k]
-            row, item = np.nonzero(scores >= last[:, None])
-            best[rows] = _best(row, item, scores[row, item], k)
-        yield block.session, block.position, best
+        yield _Block(block.session, block.position, partial(best, block.scores))
 
 
 def _listed_blocks(
@@ -154,7 +177,7 @@ def _listed_blocks(
     floor = _Floor(model.floor())
     _check_size(len(floor.scores), vocabulary)
     for block in model.position_lists(store):
-        yield block.session, block.position, floor.best_with(block.lists, k)
+        yield _Block(block.session, block.position, partial(floor.best_with, block.lists, k))
 
 
 def _factored_blocks(
@@ -172,21 +195,24 @@ def _factored_blocks(
     # the product: four times the rounding error of one sum (Higham, 2002, section 3.1).
     error = 4 * (weight.shape[1] + 2) * torch.finfo(torch.float32).eps
     largest, largest_bias = weight.norm(dim=1).max(), bias.abs().max()
-    for block in model.position_factors(store):
-        vectors = block.hidden.detach().float()
-        exact_vectors = vectors.cpu().numpy()
-        best = np.empty((len(vectors), k), dtype=np.int32)
-        for rows in _row_slices(len(best), vocabulary.n_items):
-            hidden = vectors[rows]
+
+    def best(vectors: "Tensor", wanted: np.ndarray) -> np.ndarray:
+        found = np.empty((len(wanted), k), dtype=np.int32)
+        for rows in _row_slices(len(wanted), vocabulary.n_items):
+            hidden = vectors[torch.from_numpy(wanted[rows]).to(vectors.device)]
             scores = torch.addmm(bias, hidden, weight.T)
             last = scores.topk(k, dim=1).values[:, -1]
             slack = error * (hidden.norm(dim=1) * largest + largest_bias)
             _check_numbers(slack.cpu().numpy())
             # Every item whose exact score may be among the k best.
-            row, item = ((scores >= (last - slack)[:, None]).nonzero().T).cpu().numpy()
-            exact = exact_scores(exact_vectors[rows], exact_weight, exact_bias, row, item)
-            best[rows] = _best(row, item, exact, k)
-        yield block.session, block.position, best
+            row, item = (scores >= (last - slack)[:, None]).nonzero().T.cpu().numpy()
+            exact = exact_scores(hidden.cpu().numpy(), exact_weight, exact_bias, row, item)
+            found[rows] = _best(row, item, exact, k)
+        return found
+
+    for block in model.position_factors(store):
+        vectors = block.hidden.detach().float()
+        yield _Block(block.session, block.position, partial(best, vectors))
 
 
 class _Floor:
@@ -199,18 +225,18 @@ class _Floor:
         self._place = np.empty(len(scores), dtype=np.int64)
         self._place[self._order] = np.arange(len(scores))
 
-    def best_with(self, lists: Lists, k: int) -> np.ndarray:
-        """Return the best items of each query, those of its list having the list's scores."""
+    def best_with(self, lists: Lists, k: int, wanted: np.ndarray) -> np.ndarray:
+        """Return the best items of some queries, those of its list having the list's scores."""
         _check_numbers(lists.scores)
-        lengths = np.diff(lists.offsets)
+        lengths = np.diff(lists.offsets)[wanted]
         # Of so many items of the floor at least k are not on the list.
         width = min(len(self.scores), k + int(lengths.max(initial=0)))
-        best = np.empty((len(lengths), k), dtype=np.int32)
-        for rows in _row_slices(len(best), width):
-            flat = slice(lists.offsets[rows.start], lists.offsets[rows.stop])
-            row = np.repeat(np.arange(rows.stop - rows.start), lengths[rows])
-            items, scores = lists.items[flat], lists.scores[flat]
-            free = np.ones((rows.stop - rows.start, width), dtype=bool)
+        best = np.empty((len(wanted), k), dtype=np.int32)
+        for rows in _row_slices(len(wanted), width):
+            entry = _ragged_range(lists.offsets[wanted[rows]], lengths[rows])
+            row = np.repeat(np.arange(len(wanted[rows])), lengths[rows])
+            items = lists.items[entry]
+            free = np.ones((len(wanted[rows]), width), dtype=bool)
             near = self._place[items] < width
             free[row[near], self._place[items[near]]] = False
             free_row, free_place = np.nonzero(free & (np.cumsum(free, axis=1) <= k))
@@ -218,10 +244,16 @@ class _Floor:
             best[rows] = _best(
                 np.concatenate([row, free_row]),
                 np.concatenate([items, unlisted]),
-                np.concatenate([scores, self.scores[unlisted]]),
+                np.concatenate([lists.scores[entry], self.scores[unlisted]]),
                 k,
             )
         return best
+
+
+def _ragged_range(starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """Return start, start + 1, … for each start, one range after the other, int64."""
+    before = np.cumsum(lengths) - lengths
+    return np.arange(lengths.sum()) + np.repeat(starts - before, lengths)
 
 
 def _row_slices(n_rows: int, width: int) -> Iterator[slice]:
