@@ -316,6 +316,15 @@ def test_models_of_different_predictions_are_not_compared():
         build_report(fewer, CONTEXT)
 
 
+def test_rows_by_context_leave_the_report_as_it_is():
+    overall = METRICS.filter(pl.col("slice") == "overall")
+    by_context = overall.with_columns(
+        slice=pl.lit("position"), group=pl.lit("1"), value=pl.lit(0.5), n=pl.lit(3, pl.Int64)
+    )
+
+    assert build_report(pl.concat([METRICS, by_context]), CONTEXT) == REPORT
+
+
 def test_the_terminal_table_is_aligned():
     lines = headline_table(METRICS).splitlines()
 
@@ -325,11 +334,12 @@ def test_the_terminal_table_is_aligned():
     assert len({len(line) for line in lines}) == 1
 
 
-def test_importing_the_evaluation_does_not_import_the_chart_renderer():
+def test_importing_the_evaluation_imports_nothing_heavy():
     code = (
         "import sys\n"
-        "from crossrec_pipeline.evaluation import chance, ranking, report, slices\n"
-        "print(sorted({'altair', 'vl_convert', 'torch', 'dagster'} & set(sys.modules)))"
+        "from crossrec_pipeline.evaluation import beyond_accuracy, chance, ranking, report\n"
+        "from crossrec_pipeline.evaluation import seeds, significance, slices, top_lists\n"
+        "print(sorted({'altair', 'vl_convert', 'torch', 'scipy', 'dagster'} & set(sys.modules)))"
     )
     result = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
