@@ -146,10 +146,10 @@ def _only(store: SessionStore, sessions: np.ndarray) -> SessionStore:
 def _blocks(
     model: PositionScorer, store: SessionStore, vocabulary: Vocabulary, k: int
 ) -> Iterator[_Block]:
-    if isinstance(model, ListScorer):
-        return _listed_blocks(model, store, vocabulary, k)
     if isinstance(model, FactoredScorer):
         return _factored_blocks(model, store, vocabulary, k)
+    if isinstance(model, ListScorer):
+        return _listed_blocks(model, store, vocabulary, k)
     return _scored_blocks(model, store, vocabulary, k)
 
 

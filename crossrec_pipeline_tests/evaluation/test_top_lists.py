@@ -1,4 +1,4 @@
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -10,7 +10,6 @@ from crossrec_pipeline.evaluation import top_lists as module
 from crossrec_pipeline.evaluation.ranking import rank_predictions
 from crossrec_pipeline.evaluation.top_lists import top_lists
 from crossrec_pipeline.models.base import PositionScores, top_k
-from crossrec_pipeline.models.candidates import ListModel, Lists, Queries
 from crossrec_pipeline.models.markov import Markov
 from crossrec_pipeline.sessions.store import SessionStore
 from crossrec_pipeline_tests.evaluation.explicit_scores import (
@@ -18,6 +17,7 @@ from crossrec_pipeline_tests.evaluation.explicit_scores import (
     ExplicitScores,
     vocabulary_of,
 )
+from crossrec_pipeline_tests.models.listed_by_last import ListedByLast
 
 VOCABULARY = vocabulary_of(["Movie", "Movie", "Music", "Book", "Music"])
 STORE = SessionStore.from_sequences([[0, 2, 1, 2], [3, 4]])
@@ -31,23 +31,8 @@ ROWS = [
 BEST_THREE = [[0, 2, 3], [1, 2, 3], [0, 1, 2], [0, 1, 2]]
 
 
-class LastItemLists(ListModel):
-    """Lists given items after each last item; every score is written out by hand."""
-
-    def __init__(self, floor: Sequence[float], lists: Sequence[dict[int, float]]) -> None:
-        self._floor = np.array(floor, dtype=np.float32)
-        self._lists = lists
-
-    def floor(self) -> np.ndarray:
-        return self._floor
-
-    def lists(self, queries: Queries) -> Lists:
-        named = [self._lists[item] for item in queries.item_index[queries.ends - 1]]
-        return Lists(
-            np.cumsum([0, *(len(scores) for scores in named)]),
-            np.array([item for scores in named for item in scores], dtype=np.int32),
-            np.array([s for scores in named for s in scores.values()], dtype=np.float32),
-        )
+class Listed(ListedByLast):
+    """Gives its lists only."""
 
     def score_positions(self, store: SessionStore) -> Iterator[PositionScores]:
         raise AssertionError("scores are written out")
@@ -69,16 +54,14 @@ def test_lists_of_a_factored_model():
 
 
 def test_a_list_replaces_scores_of_the_floor():
-    model = LastItemLists(
-        [0.5, 0.4, 0.3, 0.2, 0.1],
-        [
-            {3: 0.9},  # above the floor
-            {},  # the floor alone
-            {0: 0.0, 1: -1.0},  # below the floor
-            {4: 0.5, 2: 0.5},  # tied with item 0 of the floor
-            {},
-        ],
-    )
+    after = [
+        {3: 0.9},  # above the floor
+        {},  # the floor alone
+        {0: 0.0, 1: -1.0},  # below the floor
+        {4: 0.5, 2: 0.5},  # tied with item 0 of the floor
+        {},
+    ]
+    model = Listed(after, [0.5, 0.4, 0.3, 0.2, 0.1])
     store = SessionStore.from_sequences([[0, 1, 2, 3, 4]])
 
     found = top_lists(model, store, VOCABULARY, 3)
@@ -143,7 +126,7 @@ def test_equal_to_sorting_whole_rows(seed: int, k: int, scores_at_once: int):
         {int(i): float(rng.integers(0, 6)) for i in rng.permutation(9)[: rng.integers(0, 10)]}
         for _ in range(9)
     ]
-    listed = LastItemLists(floor.tolist(), lists)
+    listed = Listed(lists, floor.tolist())
     places = [(s, p) for s, items in enumerate(store) for p in range(1, len(items))]
     scores = listed.score([store[s][:p] for s, p in places])  # many ties
     rows = [(s, p, scores[i].tolist()) for i, (s, p) in enumerate(places)]
@@ -182,8 +165,8 @@ def test_scores_that_are_not_numbers_are_refused():
     models = (
         ExplicitScores(rows),
         ExplicitFactors(rows, np.eye(5), np.zeros(5)),
-        LastItemLists([0.0] * 5, [{1: np.nan}] * 5),
-        LastItemLists([np.nan] * 5, [{}] * 5),
+        Listed([{1: np.nan}] * 5, [0.0] * 5),
+        Listed([{}] * 5, [np.nan] * 5),
     )
     for model in models:
         with pytest.raises(EvaluationError, match="not a number"):
@@ -199,7 +182,7 @@ def test_scores_of_another_number_of_items_are_refused():
     models = (
         ExplicitScores([(s, p, scores[:4]) for s, p, scores in ROWS]),
         ExplicitFactors(ROWS, np.eye(4, 5), np.zeros(4)),
-        LastItemLists([0.0] * 4, [{}] * 5),
+        Listed([{}] * 5, [0.0] * 4),
     )
     for model in models:
         with pytest.raises(EvaluationError, match=r"scores 4 items; expected the 5"):
