@@ -36,7 +36,13 @@ FORMAT_VERSION = 1
 KINDS: dict[str, str] = {
     "popularity": "crossrec_pipeline.models.popularity:Popularity",
     "markov": "crossrec_pipeline.models.markov:Markov",
+    "sknn": "crossrec_pipeline.models.neighbours.sknn:SKNN",
+    "vsknn": "crossrec_pipeline.models.neighbours.vsknn:VSKNN",
+    "vmis": "crossrec_pipeline.models.neighbours.vmis:VMIS",
+    "stan": "crossrec_pipeline.models.neighbours.stan:STAN",
+    "vstan": "crossrec_pipeline.models.neighbours.vstan:VSTAN",
     "gru4rec": "crossrec_pipeline.models.gru4rec.model:GRU4Rec",
+    "hybrid": "crossrec_pipeline.models.hybrid.model:Hybrid",
 }
 """Where each kind's class is; imported when a bundle of the kind is loaded."""
 
