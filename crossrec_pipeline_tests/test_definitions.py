@@ -46,6 +46,16 @@ STAGED_CHECKS = {
 }
 
 
+LEAK_CHECKS = {
+    "parts_in_time",
+    "sessions_in_one_part",
+    "users_future",
+    "vocabulary_of_train",
+    "repeated_sessions",
+    "cold_items",
+}
+
+
 @pytest.fixture(scope="module")
 def defs() -> dg.Definitions:
     return build_definitions(load_settings(domains=("movies", "music", "books"), sources={}))
@@ -94,7 +104,11 @@ def test_checks_are_blocking(defs: dg.Definitions):
     for key in graph.asset_check_keys:
         assert graph.get(key).blocking, key
         names.setdefault(key.asset_key.to_user_string(), set()).add(key.name)
-    assert names == {"catalogue/staged_items": STAGED_CHECKS, "interactions/events": {"events"}}
+    assert names == {
+        "catalogue/staged_items": STAGED_CHECKS,
+        "interactions/events": {"events"},
+        "sessions/sequences": LEAK_CHECKS,
+    }
 
 
 def test_jobs_schedules_and_sensors(defs: dg.Definitions):

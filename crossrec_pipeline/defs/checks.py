@@ -1,6 +1,7 @@
 """Checks: the staged catalogue before it is published, the events before they are used, and age.
 
-The first two block; that a delivery is late is said and stops nothing.
+The first two block; that a delivery is late is said and stops nothing. Those of the sessions are
+in `leaks.py`.
 """
 
 import time
@@ -13,6 +14,7 @@ import polars as pl
 from crossrec_pipeline.defs.catalogue import STAGED_ITEMS, raw_path
 from crossrec_pipeline.defs.failures import reports_errors
 from crossrec_pipeline.defs.interactions import EVENTS_KEY
+from crossrec_pipeline.defs.leaks import audit_sequences
 from crossrec_pipeline.defs.sources import delivered_sources
 from crossrec_pipeline.domains import load_domains
 from crossrec_pipeline.interactions.schema import REJECTED_EVENTS
@@ -137,4 +139,4 @@ def _freshness_check(source: dg.AssetKey) -> dg.AssetChecksDefinition:
 
 def all_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
     """List the checks for one set of settings."""
-    return [audit_staged_items, audit_events, *freshness_checks(settings)]
+    return [audit_staged_items, audit_events, audit_sequences, *freshness_checks(settings)]

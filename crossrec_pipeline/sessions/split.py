@@ -1,6 +1,7 @@
 """From event times and shares to two cuts in time, and from session bounds to split parts."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
@@ -9,6 +10,8 @@ from crossrec_pipeline.errors import SessionsError
 TRAIN, VALIDATION, TEST, STRADDLING = 0, 1, 2, 3
 """Codes of `assign_parts`; the first three are positions in `store.PARTS`."""
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
 
 @dataclass(frozen=True)
 class CutTimes:
@@ -16,6 +19,12 @@ class CutTimes:
 
     validation_us: int
     test_us: int
+
+    @classmethod
+    def from_iso(cls, validation: str, test: str) -> "CutTimes":
+        """Read the cuts as `SessionStatistics` writes them, ISO 8601 with a time zone."""
+        times = (datetime.fromisoformat(cut) - _EPOCH for cut in (validation, test))
+        return cls(*(time // timedelta(microseconds=1) for time in times))
 
 
 def choose_cut_times(times_us: np.ndarray, validation_share: float, test_share: float) -> CutTimes:

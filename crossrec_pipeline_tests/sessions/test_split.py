@@ -70,3 +70,9 @@ def test_every_side_of_both_cuts_has_events(
 def test_session_belongs_where_all_of_it_lies(start: int, end: int, part: int) -> None:
     parts = assign_parts(np.array([start]), np.array([end]), CutTimes(10, 20))
     assert parts.tolist() == [part]
+
+
+def test_cuts_are_read_back_from_their_iso_form_to_the_microsecond() -> None:
+    # One day and one microsecond after 1970; an hour east of Greenwich is an hour earlier.
+    cuts = CutTimes.from_iso("1970-01-02T00:00:00.000001+00:00", "1970-01-03T01:00:00+01:00")
+    assert cuts == CutTimes(validation_us=86_400_000_001, test_us=172_800_000_000)

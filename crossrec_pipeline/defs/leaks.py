@@ -1,0 +1,41 @@
+"""The blocking checks of the split sessions: what of the future lies in the past."""
+
+import json
+from collections.abc import Iterator
+
+import dagster as dg
+
+from crossrec_pipeline.defs.failures import reports_errors
+from crossrec_pipeline.defs.sessions import SEQUENCES_KEY, statistics_path
+from crossrec_pipeline.sessions.leaks import LEAKS, LeakFinding, audit_leaks, read_log_items
+from crossrec_pipeline.sessions.split import CutTimes
+from crossrec_pipeline.sessions.store import SessionDataset
+from crossrec_pipeline.settings import Settings
+
+
+def leak_findings(settings: Settings) -> list[LeakFinding]:
+    """Audit the sessions that lie in the data directory against the log they were made of."""
+    counts = json.loads(statistics_path(settings).read_text())
+    cuts = CutTimes.from_iso(counts["validation_cut"], counts["test_cut"])
+    dataset = SessionDataset.open(settings.sessions_dir)
+    return audit_leaks(dataset, cuts, read_log_items(settings.events_dir, cuts.validation_us))
+
+
+@dg.multi_asset_check(
+    name="audit_leaks",
+    specs=[
+        dg.AssetCheckSpec(name, asset=SEQUENCES_KEY, description=description, blocking=True)
+        for name, description in LEAKS.items()
+    ],
+)
+@reports_errors
+def audit_sequences(settings: dg.ResourceParam[Settings]) -> Iterator[dg.AssetCheckResult]:
+    """Look for each leak; no model is trained on sessions that have one."""
+    for finding in leak_findings(settings):
+        yield dg.AssetCheckResult(
+            asset_key=SEQUENCES_KEY,
+            check_name=finding.name,
+            passed=finding.passed,
+            description=str(finding),
+            metadata={"found": finding.n_found, "examples": list(finding.examples)},
+        )
