@@ -7,6 +7,7 @@ import dagster as dg
 from crossrec_pipeline.defs import (
     automation,
     catalogue,
+    champion,
     checks,
     evaluation,
     exploration,
@@ -31,7 +32,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
     Raises
     ------
     SettingsError
-        If a domain cannot be found.
+        If a domain cannot be found, or the challenger is no model that is trained.
     """
     domains = load_domains(settings.domains)
     defs = dg.Definitions(
@@ -47,11 +48,11 @@ def build_definitions(settings: Settings) -> dg.Definitions:
             models.gru4rec,
             evaluation.ranks,
             evaluation.report,
-            models.champion,
+            champion.champion_asset(settings),
             exploration.charts,
             tuning.TUNED,
         ],
-        asset_checks=checks.all_checks(settings),
+        asset_checks=[*checks.all_checks(settings), champion.gate_check],
         sensors=[
             sources.watch_sensor(settings),
             automation.automation_sensor(),
@@ -78,6 +79,7 @@ def _with_policy(spec: dg.AssetSpec, settings: Settings) -> dg.AssetSpec:
         interactions.EVENTS_KEY: [settings.event_columns],
         sessions.SEQUENCES_KEY: [settings.sessions, settings.split],
         models.model_key(models.MAIN_MODEL): [settings.training, models.found_by_search(settings)],
+        models.CHAMPION_KEY: [settings.gate],
         catalogue.STAGED_ITEMS: [domains],
         **{catalogue.raw_key(name): [digest] for name, digest in domains.items()},
     }.get(spec.key)

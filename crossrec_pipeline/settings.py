@@ -81,6 +81,24 @@ class QualitySettings(_Section):
     fresh_within_days: Annotated[float, Field(gt=0)] = 8.0
 
 
+class GateSettings(_Section):
+    """What a newly trained model must hold to be served in place of the champion."""
+
+    challenger: str = "gru4rec"
+    """The kind of model that is served."""
+    confidence: Annotated[float, Field(gt=0, lt=1, description="of the paired intervals")] = 0.95
+    tolerance: Annotated[
+        float, Field(ge=0, le=1, description="Recall@20 or MRR@20 that may be lost")
+    ] = 0.0
+    min_predictions: Annotated[
+        int, Field(ge=1, description="fewer of a target type are not judged")
+    ] = 200
+    max_bundle_mb: Annotated[float, Field(gt=0)] = 500.0
+    max_latency_ms: Annotated[
+        float, Field(gt=0, description="95th percentile of scoring one session")
+    ] = 50.0
+
+
 class Settings(BaseSettings):
     """All settings. ``CROSSREC_SESSIONS__GAP_MINUTES=20`` sets ``sessions.gap_minutes``."""
 
@@ -110,6 +128,7 @@ class Settings(BaseSettings):
     split: SplitSettings = SplitSettings()
     training: TrainingSettings = TrainingSettings()
     quality: QualitySettings = QualitySettings()
+    gate: GateSettings = GateSettings()
 
     poll_seconds: Annotated[int, Field(gt=0)] = 30
 

@@ -9,6 +9,7 @@ import pytest
 
 from crossrec_pipeline.definitions import build_definitions
 from crossrec_pipeline.domains import BUILT_IN, MOVIES, Fill
+from crossrec_pipeline.errors import SettingsError
 from crossrec_pipeline.settings import load_settings
 
 GROUPS = {
@@ -98,16 +99,17 @@ def test_who_reads_whom(defs: dg.Definitions):
     assert parents("models/champion") == {"models/gru4rec", "evaluation/report"}
 
 
-def test_checks_are_blocking(defs: dg.Definitions):
+def test_checks_of_data_are_blocking_and_the_gate_only_warns(defs: dg.Definitions):
     graph = defs.resolve_asset_graph()
     names: dict[str, set[str]] = {}
     for key in graph.asset_check_keys:
-        assert graph.get(key).blocking, key
+        assert graph.get(key).blocking == (key.name != "promotion_gate"), key
         names.setdefault(key.asset_key.to_user_string(), set()).add(key.name)
     assert names == {
         "catalogue/staged_items": STAGED_CHECKS,
         "interactions/events": {"events"},
         "sessions/sequences": LEAK_CHECKS,
+        "models/champion": {"promotion_gate"},
     }
 
 
@@ -144,6 +146,16 @@ def test_a_setting_marks_what_it_shapes_as_changed_and_nothing_else():
     assert {name for name in before if before[name] != after[name]} == {"sessions/sequences"}
     after = code_versions(training={"epochs": 3})
     assert {name for name in before if before[name] != after[name]} == {"models/gru4rec"}
+    after = code_versions(gate={"tolerance": 0.01})
+    assert {name for name in before if before[name] != after[name]} == {"models/champion"}
+
+
+def test_the_challenger_can_be_another_kind_that_is_trained():
+    defs = build_definitions(load_settings(gate={"challenger": "markov"}))
+    parents = defs.resolve_asset_graph().get(dg.AssetKey(["models", "champion"])).parent_keys
+    assert {key.to_user_string() for key in parents} == {"models/markov", "evaluation/report"}
+    with pytest.raises(SettingsError, match=r"CHALLENGER='oracle'.*popularity, markov, gru4rec"):
+        build_definitions(load_settings(gate={"challenger": "oracle"}))
 
 
 def test_a_changed_declaration_of_a_domain_marks_its_tables_as_changed(

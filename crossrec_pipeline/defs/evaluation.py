@@ -42,13 +42,28 @@ def metrics_path(settings: Settings) -> Path:
     return settings.evaluation_dir / "metrics.parquet"
 
 
+def ranks_path(settings: Settings, model: str) -> Path:
+    """Return where a model's ranks lie."""
+    return settings.evaluation_dir / "ranks" / f"{model}.parquet"
+
+
+def _ranked_bundles_path(ranks_dir: Path) -> Path:
+    return ranks_dir / "bundles.json"
+
+
+def ranked_bundles(settings: Settings) -> dict[str, str]:
+    """Return the data version of each bundle that was ranked, by kind; none before that."""
+    path = _ranked_bundles_path(settings.evaluation_dir / "ranks")
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
 @dg.asset(
     key=RANKS_KEY,
     deps=[*(model_key(kind) for kind in MODEL_KINDS), SEQUENCES_KEY, ITEMS_KEY],
     group_name="evaluation",
     kinds={"parquet"},
     owners=["team:ml"],
-    code_version="2",
+    code_version="3",
     pool=DUCKDB_POOL,
     # The items make the law of a simulated log; a change of theirs comes back through the models.
     automation_condition=with_upstream(ignoring=dg.AssetSelection.assets(ITEMS_KEY, SEQUENCES_KEY)),
@@ -64,6 +79,7 @@ def ranks(
     """Rank the test events under each model and, on a simulated log, under its own law."""
     dataset = SessionDataset.open(settings.sessions_dir)
     frames: dict[str, pl.DataFrame] = {}
+    ranked: dict[str, str] = {}
     for kind in MODEL_KINDS:
         loaded = load_bundle(require_bundle(settings, kind).path)
         if loaded.vocabulary.digest != dataset.vocabulary.digest:
@@ -73,6 +89,7 @@ def ranks(
             )
         context.log.info(f"ranking {dataset.test.n_predictions:,} test events under {kind}")
         frames[kind] = rank_predictions(loaded.model, dataset.test, dataset.vocabulary)
+        ranked[kind] = loaded.bundle.data_version
     if settings.events == "simulated":
         context.log.info("ranking under the exact law of the simulation")
         world = build_world(warehouse.read("catalogue.items"), settings.simulation.seed)
@@ -81,6 +98,7 @@ def ranks(
     with atomic_directory(settings.evaluation_dir / "ranks") as partial:
         for name, frame in frames.items():
             frame.write_parquet(partial / f"{name}.parquet")
+        _ranked_bundles_path(partial).write_text(json.dumps(ranked, indent=1))
     recall = {name: _recall(frame) for name, frame in frames.items()}
     table = pl.DataFrame(
         {"model": list(recall), "Recall@20": [f"{value:.4f}" for value in recall.values()]}

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 
 import dagster as dg
+import polars as pl
 
 from crossrec_pipeline.defs.failures import reports_errors
 from crossrec_pipeline.defs.sessions import SEQUENCES_KEY, statistics_path
@@ -15,10 +16,18 @@ from crossrec_pipeline.settings import Settings
 
 def leak_findings(settings: Settings) -> list[LeakFinding]:
     """Audit the sessions that lie in the data directory against the log they were made of."""
-    counts = json.loads(statistics_path(settings).read_text())
-    cuts = CutTimes.from_iso(counts["validation_cut"], counts["test_cut"])
     dataset = SessionDataset.open(settings.sessions_dir)
-    return audit_leaks(dataset, cuts, read_log_items(settings.events_dir, cuts.validation_us))
+    return audit_leaks(dataset, _cuts(settings), log_items(settings))
+
+
+def log_items(settings: Settings) -> pl.DataFrame:
+    """Count each item's events in the log before the validation cut (columns of `LOG_ITEMS`)."""
+    return read_log_items(settings.events_dir, _cuts(settings).validation_us)
+
+
+def _cuts(settings: Settings) -> CutTimes:
+    counts = json.loads(statistics_path(settings).read_text())
+    return CutTimes.from_iso(counts["validation_cut"], counts["test_cut"])
 
 
 @dg.multi_asset_check(

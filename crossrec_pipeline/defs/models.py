@@ -1,4 +1,4 @@
-"""Trained models as versioned bundles, and the champion that is served."""
+"""Trained models as versioned bundles."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 from pydantic import ValidationError
 
-from crossrec_pipeline.defs.automation import after_upstream, with_upstream
+from crossrec_pipeline.defs.automation import after_upstream
 from crossrec_pipeline.defs.failures import reports_errors
 from crossrec_pipeline.defs.metadata import counts_table
 from crossrec_pipeline.defs.sessions import SEQUENCES_KEY
@@ -23,7 +23,6 @@ from crossrec_pipeline.models.registry import (
     Bundle,
     bundle_card,
     latest_bundle,
-    promote,
     prune_bundles,
     save_bundle,
 )
@@ -271,24 +270,3 @@ def _train_in_processes(
     for row in bundle.manifest["training"]["history"]:
         context.log_event(_epoch_observation(row))
     return bundle
-
-
-@dg.asset(
-    key=CHAMPION_KEY,
-    deps=[REPORT_KEY, model_key(MAIN_MODEL)],
-    group_name="models",
-    kinds={"json"},
-    owners=["team:ml"],
-    code_version="1",
-    automation_condition=with_upstream(),
-    description="The served model: names the newest GRU4Rec bundle once it has been evaluated.",
-)
-@reports_errors
-def champion(settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult:
-    """Move the champion's pointer."""
-    bundle = require_bundle(settings, MAIN_MODEL)
-    promoted = promote(settings.models_dir, bundle, reason="newest evaluated GRU4Rec")
-    return dg.MaterializeResult(
-        metadata={"bundle": dg.MetadataValue.path(bundle.path), "reason": promoted.reason},
-        data_version=dg.DataVersion(bundle.data_version),
-    )

@@ -2,9 +2,11 @@
 
 A bundle is the directory ``<models_dir>/<kind>/<version>/`` with `weights.safetensors`,
 `config.json`, `vocabulary.parquet`, `manifest.json` and `MODEL_CARD.md`, which says what the others
-do in words and tables. ``<models_dir>/champion.json`` names the one that is served.
+do in words and tables. ``<models_dir>/champion.json`` names the one that is served; how it came to
+that is in `promotions.py`, and what the gate found of a bundle in its `verdict.json`.
 """
 
+import difflib
 import importlib
 import importlib.metadata
 import json
@@ -22,7 +24,6 @@ from safetensors import SafetensorError, safe_open
 
 from crossrec_pipeline.atomic import (
     atomic_directory,
-    atomic_file,
     remove_directory,
     scratch_directory,
 )
@@ -30,6 +31,17 @@ from crossrec_pipeline.digests import file_sha256, json_digest, text_digest
 from crossrec_pipeline.errors import BundleError
 from crossrec_pipeline.models.base import Recommender
 from crossrec_pipeline.models.card import model_card
+from crossrec_pipeline.models.promotions import (
+    CHAMPION,
+    By,
+    Champion,
+    earlier_champions,
+    promotions_held,
+    read_champion,
+    read_promotions,
+    record_promotion,
+)
+from crossrec_pipeline.models.verdict import read_verdict
 from crossrec_pipeline.sessions.vocabulary import Vocabulary
 
 FORMAT_VERSION = 1
@@ -51,7 +63,9 @@ CONFIG = "config.json"
 VOCABULARY = "vocabulary.parquet"
 MANIFEST = "manifest.json"
 CARD = "MODEL_CARD.md"
-CHAMPION = "champion.json"
+
+REFUSED_KEPT = 3
+"""Bundles that the gate refused, of each kind, that pruning leaves for a person to look at."""
 
 _HASHED = (WEIGHTS, CONFIG, VOCABULARY)
 _REBUILD = "Restore it from a copy, or train the model again: `crossrec run` notices and does so."
@@ -83,6 +97,16 @@ class Bundle:
     data_version: str
     manifest: dict[str, Any]
 
+    @property
+    def name(self) -> str:
+        """``<kind>/<version>``."""
+        return f"{self.kind}/{self.version}"
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of weights, configuration and vocabulary."""
+        return sum(file["bytes"] for file in self.manifest["files"].values())
+
 
 @dataclass(frozen=True)
 class LoadedBundle:
@@ -96,17 +120,6 @@ class LoadedBundle:
     def manifest(self) -> dict[str, Any]:
         """All of `manifest.json`."""
         return self.bundle.manifest
-
-
-@dataclass(frozen=True)
-class Champion:
-    """The served bundle: what `champion.json` says."""
-
-    kind: str
-    version: str
-    data_version: str
-    promoted_at: str
-    reason: str
 
 
 def save_bundle(
@@ -308,17 +321,44 @@ def latest_bundle(models_dir: Path, kind: str) -> Bundle | None:
     return open_bundle(paths[-1]) if paths else None
 
 
-def promote(models_dir: Path, bundle: Bundle, *, reason: str) -> Champion:
+def find_bundle(models_dir: Path, name: str) -> Bundle:
+    """Open the bundle that a person names: ``<kind>/<version>``, or ``champion``.
+
+    Raises
+    ------
+    BundleError
+        If there is no such bundle, with the nearest names; or no champion yet.
+    """
+    if name == "champion":
+        path = champion_path(models_dir)
+        if path is None:
+            raise BundleError(
+                f"There is no champion in {models_dir} yet: run `crossrec run` first."
+            )
+        return open_bundle(path)
+    known = {
+        f"{kind}/{path.name}": path for kind in KINDS for path in list_bundles(models_dir, kind)
+    }
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
+        hint = f"Did you mean {' or '.join(near)}?" if near else "`crossrec models list` lists all."
+        raise BundleError(f"{name!r} is not a bundle of {models_dir}. {hint}")
+    return open_bundle(known[name])
+
+
+def promote(models_dir: Path, bundle: Bundle, *, reason: str, by: By = "gate") -> Champion:
     """Make a bundle the served one, in one step: readers see the old champion or the new one.
 
     Parameters
     ----------
     models_dir
-        Holds the bundle and the pointer to the champion.
+        Holds the bundle, the pointer to the champion and the history of promotions.
     bundle
         The bundle to serve.
     reason
-        Why, in words; kept with the pointer.
+        Why, in words; kept with the pointer and in the history.
+    by
+        Who decided.
 
     Raises
     ------
@@ -327,40 +367,69 @@ def promote(models_dir: Path, bundle: Bundle, *, reason: str) -> Champion:
     """
     if not (models_dir / bundle.kind / bundle.version / MANIFEST).is_file():
         raise BundleError(
-            f"{bundle.kind}/{bundle.version} is not a bundle of {models_dir}, so it cannot be "
-            "promoted. Save it there first."
+            f"{bundle.name} is not a bundle of {models_dir}, so it cannot be promoted. Save it "
+            "there first."
         )
-    champion = Champion(
-        kind=bundle.kind,
-        version=bundle.version,
-        data_version=bundle.data_version,
-        promoted_at=datetime.now(UTC).isoformat(),
-        reason=reason,
-    )
-    with atomic_file(models_dir / CHAMPION) as partial:
-        _write_json(partial, vars(champion))
-    return champion
+    with promotions_held(models_dir):
+        return record_promotion(
+            models_dir, bundle.kind, bundle.version, bundle.data_version, reason=reason, by=by
+        )
 
 
-def read_champion(models_dir: Path) -> Champion | None:
-    """Return what the champion's pointer says, or None before the first promotion.
+def rollback(models_dir: Path, *, reason: str) -> Champion:
+    """Serve the bundle again that was served before the champion; see `earlier_champions`.
+
+    Bundles that are gone or damaged are passed over.
+
+    Parameters
+    ----------
+    models_dir
+        Holds the bundles, the pointer to the champion and the history of promotions.
+    reason
+        Why, in words; kept with the pointer and in the history.
 
     Raises
     ------
     BundleError
-        If the pointer cannot be read.
+        If there is no champion, or nothing whole was served before it.
     """
-    pointer = models_dir / CHAMPION
-    if not pointer.exists():
-        return None
-    content = _read_json(pointer)
-    try:
-        return Champion(**content)
-    except TypeError as error:
-        raise BundleError(
-            f"{pointer} does not name a champion ({error}). Promote a bundle again: `crossrec run` "
-            "notices and does so."
-        ) from error
+    with promotions_held(models_dir):
+        promotions = read_promotions(models_dir)
+        if not promotions:
+            raise BundleError(
+                f"There is no champion in {models_dir} yet: run `crossrec run` first."
+            )
+        bundle = standby(models_dir)
+        if bundle is None:
+            raise BundleError(
+                f"There is nothing to roll back to from {promotions[-1].name}: no bundle that was "
+                f"served before it is whole and still in {models_dir}. `crossrec models list` "
+                "lists what could be promoted."
+            )
+        return record_promotion(
+            models_dir,
+            bundle.kind,
+            bundle.version,
+            bundle.data_version,
+            reason=reason,
+            by="rollback",
+        )
+
+
+def standby(models_dir: Path) -> Bundle | None:
+    """Return the whole bundle that a rollback would serve, or None where there is none.
+
+    Raises
+    ------
+    BundleError
+        If the history of promotions cannot be read.
+    """
+    for earlier in earlier_champions(read_promotions(models_dir)):
+        try:
+            return verify_bundle(models_dir / earlier.kind / earlier.version)
+        except BundleError:
+            continue
+    return None
 
 
 def champion_path(models_dir: Path) -> Path | None:
@@ -384,7 +453,7 @@ def champion_path(models_dir: Path) -> Path | None:
 
 
 def prune_bundles(models_dir: Path, kind: str, keep: int) -> list[Path]:
-    """Delete a kind's bundles except the newest `keep` and the champion.
+    """Delete a kind's bundles but the newest, the champion, the one before, and some refused ones.
 
     Parameters
     ----------
@@ -393,7 +462,7 @@ def prune_bundles(models_dir: Path, kind: str, keep: int) -> list[Path]:
     kind
         Family of models.
     keep
-        How many stay, at least 1.
+        How many of the newest stay, at least 1; `REFUSED_KEPT` refused ones stay beside them.
 
     Returns
     -------
@@ -407,15 +476,30 @@ def prune_bundles(models_dir: Path, kind: str, keep: int) -> list[Path]:
     """
     if keep < 1:
         raise BundleError(f"keep={keep} would delete every {kind} bundle; keep at least 1.")
-    try:
-        champion = read_champion(models_dir)
-    except BundleError:
-        return []  # any of them may be the one that is served
-    served = models_dir / champion.kind / champion.version if champion else None
-    doomed = [path for path in list_bundles(models_dir, kind)[:-keep] if path != served]
-    for path in doomed:
-        remove_directory(path)
+    with promotions_held(models_dir):
+        try:
+            promotions = read_promotions(models_dir)
+            before = standby(models_dir)
+        except BundleError:
+            return []  # any of them may be the one that is served
+        served = {models_dir / last.kind / last.version for last in promotions[-1:]}
+        bundles = list_bundles(models_dir, kind)
+        refused = [path for path in bundles if _is_refused(path)]
+        kept = {*served, *bundles[-keep:], *refused[-REFUSED_KEPT:]}
+        kept |= {before.path} if before else set()
+        doomed = [path for path in bundles if path not in kept]
+        for path in doomed:
+            remove_directory(path)
     return doomed
+
+
+def _is_refused(path: Path) -> bool:
+    """Say whether the gate refused a bundle; one whose verdict cannot be read is left to people."""
+    try:
+        verdict = read_verdict(path)
+    except BundleError:
+        return True
+    return verdict is not None and not verdict.promoted
 
 
 def _check_kind(kind: str, where: str) -> None:

@@ -19,6 +19,7 @@ from crossrec_pipeline.models.registry import (
     Bundle,
     bundle_card,
     champion_path,
+    find_bundle,
     latest_bundle,
     list_bundles,
     load_bundle,
@@ -27,9 +28,12 @@ from crossrec_pipeline.models.registry import (
     promote,
     prune_bundles,
     read_champion,
+    read_promotions,
+    rollback,
     save_bundle,
     verify_bundle,
 )
+from crossrec_pipeline.models.verdict import Condition, Verdict, write_verdict
 from crossrec_pipeline.sessions.store import SessionStore
 from crossrec_pipeline_tests.models.vocabularies import numbered_vocabulary
 
@@ -281,7 +285,46 @@ def test_promotions_at_once_leave_one_whole_champion(tmp_path: Path) -> None:
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda bundle: promote(tmp_path, bundle, reason="r" * 5_000), bundles * 5))
     assert champion_path(tmp_path) in [bundle.path for bundle in bundles]
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["champion.json", "markov"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "champion.json",
+        "markov",
+        "promotions.jsonl",
+    ]
+    assert len(read_promotions(tmp_path)) == 40
+
+
+def test_two_processes_that_promote_at_once_leave_one_champion_and_both_lines(
+    tmp_path: Path,
+) -> None:
+    one, other = save(tmp_path, hour=0), save(tmp_path, hour=1)
+    promote_ten_times = """
+import sys
+from pathlib import Path
+from crossrec_pipeline.models.registry import open_bundle, promote
+bundle = open_bundle(Path(sys.argv[1]))
+sys.stdin.read()
+for _ in range(10):
+    promote(bundle.path.parents[1], bundle, reason=bundle.version)
+"""
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", promote_ten_times, str(bundle.path)], stdin=subprocess.PIPE
+        )
+        for bundle in (one, other)
+    ]
+    for process in processes:
+        assert process.stdin
+        process.stdin.close()  # both wait for it, so that they begin together
+    assert [process.wait() for process in processes] == [0, 0]
+    promotions = read_promotions(tmp_path)
+    assert sorted(promotion.reason for promotion in promotions) == sorted(
+        [one.version, other.version] * 10
+    )
+    assert read_champion(tmp_path) == promotions[-1]
+    # Each names the one before it as the champion it took over from.
+    assert [promotion.previous for promotion in promotions[1:]] == [
+        promotion.name for promotion in promotions[:-1]
+    ]
 
 
 def test_bundle_of_another_directory_is_not_promoted(tmp_path: Path) -> None:
@@ -303,6 +346,75 @@ def test_unreadable_champion_pointer_is_named(tmp_path: Path, content: str) -> N
     (tmp_path / "champion.json").write_text(content)
     with pytest.raises(BundleError, match=r"champion\.json"):
         champion_path(tmp_path)
+
+
+def test_named_bundle_is_found(tmp_path: Path) -> None:
+    bundle = save(tmp_path)
+    promote(tmp_path, bundle, reason="first")
+    assert find_bundle(tmp_path, bundle.name) == bundle
+    assert find_bundle(tmp_path, "champion") == bundle
+
+
+def test_unknown_bundle_is_named_with_near_ones(tmp_path: Path) -> None:
+    bundle = save(tmp_path)
+    with pytest.raises(BundleError, match=f"is not a bundle of .* Did you mean {bundle.name}"):
+        find_bundle(tmp_path, bundle.name[:-1])
+    with pytest.raises(BundleError, match="`crossrec models list` lists all"):
+        find_bundle(tmp_path, "?")
+    with pytest.raises(BundleError, match="There is no champion in"):
+        find_bundle(tmp_path, "champion")
+
+
+def test_rollback_serves_what_was_served_before(tmp_path: Path) -> None:
+    first, second = save(tmp_path, hour=0), save(tmp_path, hour=1)
+    promote(tmp_path, first, reason="first")
+    promote(tmp_path, second, reason="second")
+    champion = rollback(tmp_path, reason="complaints")
+    assert champion_path(tmp_path) == first.path
+    assert (champion.by, champion.reason) == ("rollback", "complaints")
+    assert champion.previous == second.name
+
+
+def test_second_rollback_goes_one_further(tmp_path: Path) -> None:
+    bundles = [save(tmp_path, hour=hour) for hour in range(3)]
+    for bundle in bundles:
+        promote(tmp_path, bundle, reason="")
+    assert rollback(tmp_path, reason="one").name == bundles[1].name
+    assert rollback(tmp_path, reason="two").name == bundles[0].name
+    with pytest.raises(BundleError, match=f"nothing to roll back to from {bundles[0].name}"):
+        rollback(tmp_path, reason="three")
+    assert champion_path(tmp_path) == bundles[0].path
+
+
+def test_rollback_passes_over_damaged_bundles(tmp_path: Path) -> None:
+    bundles = [save(tmp_path, hour=hour) for hour in range(3)]
+    for bundle in bundles:
+        promote(tmp_path, bundle, reason="")
+    alter(bundles[1].path / "weights.safetensors")
+    assert rollback(tmp_path, reason="").name == bundles[0].name
+
+
+def test_rollback_before_the_first_promotion_says_so(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match=r"no champion in .* yet"):
+        rollback(tmp_path, reason="")
+
+
+def test_pruning_keeps_what_a_rollback_needs(tmp_path: Path) -> None:
+    bundles = [save(tmp_path, hour=hour) for hour in range(5)]
+    promote(tmp_path, bundles[0], reason="")
+    promote(tmp_path, bundles[1], reason="")
+    assert prune_bundles(tmp_path, "markov", keep=1) == [bundles[2].path, bundles[3].path]
+    assert rollback(tmp_path, reason="").name == bundles[0].name
+
+
+def test_pruning_keeps_the_newest_refused_bundles(tmp_path: Path) -> None:
+    bundles = [save(tmp_path, hour=hour) for hour in range(7)]
+    for bundle in bundles[:5]:
+        failed = Condition("too large", 2.0, 1.0, False)
+        verdict = Verdict(bundle.name, None, False, NOON.isoformat(), 0.1, (failed,))
+        write_verdict(bundle.path, verdict)
+    # Refused are 0 to 4, of which three stay; 6 is the newest.
+    assert prune_bundles(tmp_path, "markov", keep=1) == [bundles[n].path for n in (0, 1, 5)]
 
 
 def test_pruning_keeps_the_newest_and_the_champion(tmp_path: Path) -> None:
