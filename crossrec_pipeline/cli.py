@@ -1,4 +1,4 @@
-"""The command line: ``crossrec run``, ``tune``, ``recommend``, ``report``."""
+"""The command line: ``crossrec run``, ``tune``, ``recommend``, ``report``, ``models``."""
 
 import json
 import os
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from crossrec_pipeline.cli_models import models_app
 from crossrec_pipeline.errors import BundleError, CrossrecError
 from crossrec_pipeline.settings import load_settings, project_root, unknown_variables
 
@@ -26,6 +27,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Session-based recommendations across movies, music and books.",
 )
+app.add_typer(models_app, name="models")
 
 
 @app.command()
