@@ -70,7 +70,7 @@ class Verdict:
         if self.failures:
             return "refused by the gate: " + "; ".join(map(_in_words, self.failures))
         rival = self.champion or "no champion yet"
-        return f"passed {len(self.conditions)} conditions against {rival}"
+        return f"passed all conditions ({len(self.conditions)}) against {rival}"
 
 
 def write_verdict(bundle_path: Path, verdict: Verdict) -> None:
