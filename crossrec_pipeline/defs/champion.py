@@ -52,6 +52,7 @@ from crossrec_pipeline.settings import Settings
 FLOOR = "popularity"
 """What every model must beat, and what is served where the first challenger does not."""
 
+CHAMPION = "the champion"
 GATE_CHECK = "promotion_gate"
 
 
@@ -94,13 +95,12 @@ def champion_asset(settings: Settings) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings]
     ) -> dg.MaterializeResult:
         challenger = require_bundle(settings, challenger_kind(settings))
-        served = _served(settings)
-        verdict = _judge(challenger, served, settings)
+        verdict = _judge(challenger, _served(settings), settings)
         write_verdict(challenger.path, verdict)
         context.log.info(f"{challenger.name} {verdict.reason}")
-        if verdict.promoted and (served is None or served.bundle.name != challenger.name):
+        if verdict.promoted and verdict.champion != challenger.name:
             promote(settings.models_dir, challenger, reason=verdict.reason)
-        elif not verdict.promoted and served is None:
+        elif not verdict.promoted and verdict.champion is None:
             _promote_stand_in(challenger, settings)
         now = read_champion(settings.models_dir)
         assert now is not None
@@ -150,16 +150,16 @@ def gate_check(settings: dg.ResourceParam[Settings]) -> dg.AssetCheckResult:
     )
 
 
-def _served(settings: Settings) -> LoadedBundle | None:
-    """Load the champion; None where there is none, or none that is whole."""
+def _served(settings: Settings) -> LoadedBundle | str:
+    """Load the champion, or say why there is none to compare with."""
     try:
         path = champion_path(settings.models_dir)
-        return load_bundle(path) if path else None
-    except BundleError:
-        return None
+        return load_bundle(path) if path else "there is no champion yet"
+    except BundleError as error:
+        return str(error)
 
 
-def _judge(challenger: Bundle, served: LoadedBundle | None, settings: Settings) -> Verdict:
+def _judge(challenger: Bundle, served: LoadedBundle | str, settings: Settings) -> Verdict:
     """Judge a bundle by the ranks of the last evaluation, which must be its own."""
     _require_ranks_of(challenger, settings)
     dataset = SessionDataset.open(settings.sessions_dir)
@@ -174,18 +174,26 @@ def _judge(challenger: Bundle, served: LoadedBundle | None, settings: Settings) 
         judge_latency(loaded.model, dataset.test, gate),
         _judge_people(challenger, settings),
     ]
-    if served is not None and served.bundle.data_version != challenger.data_version:
+    if isinstance(served, str):
+        conditions.append(_not_compared(served))
+    elif served.bundle.data_version == challenger.data_version:
+        conditions.append(_not_compared("it is the same model"))
+    else:
         theirs = champion_ranks(served, dataset.test, dataset.vocabulary)
-        rival = Rival("the champion", theirs)
+        rival = Rival(CHAMPION, theirs)
         conditions += [*judge_overall(ranks, rival, gate), *judge_types(ranks, rival, gate)]
     return Verdict(
         challenger=challenger.name,
-        champion=served.bundle.name if served else None,
+        champion=None if isinstance(served, str) else served.bundle.name,
         promoted=all(condition.passed for condition in conditions),
         judged_at=datetime.now(UTC).isoformat(),
         recall_at_20=float((ranks["rank"] <= CUTOFF).sum() / ranks.height),
         conditions=tuple(conditions),
     )
+
+
+def _not_compared(why: str) -> Condition:
+    return Condition(f"ranks against {CHAMPION}", None, None, True, f"not judged: {why}")
 
 
 def _require_ranks_of(challenger: Bundle, settings: Settings) -> None:

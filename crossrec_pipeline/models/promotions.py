@@ -73,10 +73,7 @@ def record_promotion(
 
     A pointer that cannot be read is replaced: the bundle it named is then not known.
     """
-    try:
-        before = read_champion(models_dir)
-    except BundleError:
-        before = None
+    before = _readable_champion(models_dir)
     _complete_history(models_dir, before)
     champion = Champion(
         kind=kind,
@@ -118,10 +115,12 @@ def read_champion(models_dir: Path) -> Champion | None:
 def read_promotions(models_dir: Path) -> list[Champion]:
     """Return all promotions and rollbacks, oldest first; the pointer's own is the last.
 
+    Where the pointer cannot be read, the history alone tells.
+
     Raises
     ------
     BundleError
-        If a line or the pointer cannot be read.
+        If a line cannot be read.
     """
     history = models_dir / HISTORY
     lines = _whole_lines(history) if history.exists() else []
@@ -134,7 +133,7 @@ def read_promotions(models_dir: Path) -> list[Champion]:
                 f"{history}, line {number} is not a promotion ({error}). Delete the line, or "
                 "restore the file from a copy."
             ) from error
-    champion = read_champion(models_dir)
+    champion = _readable_champion(models_dir)
     if champion is not None and champion not in promotions[-1:]:
         promotions.append(champion)
     return promotions
@@ -170,6 +169,13 @@ def taken_down(promotions: list[Champion]) -> dict[str, Champion]:
         if promotion.by != "gate" and replaced not in (None, promotion.data_version):
             down[replaced] = promotion
     return down
+
+
+def _readable_champion(models_dir: Path) -> Champion | None:
+    try:
+        return read_champion(models_dir)
+    except BundleError:
+        return None
 
 
 def _champion(text: str | bytes) -> Champion:

@@ -478,11 +478,10 @@ def prune_bundles(models_dir: Path, kind: str, keep: int) -> list[Path]:
         raise BundleError(f"keep={keep} would delete every {kind} bundle; keep at least 1.")
     with promotions_held(models_dir):
         try:
-            promotions = read_promotions(models_dir)
-            before = standby(models_dir)
+            champion, before = read_champion(models_dir), standby(models_dir)
         except BundleError:
             return []  # any of them may be the one that is served
-        served = {models_dir / last.kind / last.version for last in promotions[-1:]}
+        served = {models_dir / champion.kind / champion.version} if champion else set()
         bundles = list_bundles(models_dir, kind)
         refused = [path for path in bundles if _is_refused(path)]
         kept = {*served, *bundles[-keep:], *refused[-REFUSED_KEPT:]}

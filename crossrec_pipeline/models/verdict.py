@@ -41,7 +41,7 @@ class Verdict:
     Attributes
     ----------
     challenger, champion
-        ``<kind>/<version>``; no champion before the first promotion.
+        ``<kind>/<version>``; no champion where none could be loaded.
     promoted
         Whether every condition holds.
     judged_at
@@ -69,7 +69,7 @@ class Verdict:
         """Name what failed, or what the challenger passed."""
         if self.failures:
             return "refused by the gate: " + "; ".join(map(_in_words, self.failures))
-        rival = self.champion or "no champion yet"
+        rival = self.champion or "no champion"
         return f"passed all conditions ({len(self.conditions)}) against {rival}"
 
 

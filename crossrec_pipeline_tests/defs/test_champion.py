@@ -167,6 +167,17 @@ def test_a_promotion_by_hand_brings_it_back_and_is_recorded(
     assert served(world) == name
 
 
+def test_a_pointer_that_cannot_be_read_is_mended(world: BuiltWorld):
+    name = served(world)
+    (world.settings.models_dir / "champion.json").write_text("{")
+    assert train(world, seed=2, gate={"tolerance": 0.5}) == 1
+    assert served(world) == name
+    *_, compared = verdict(world).conditions
+    assert compared.passed
+    assert compared.note.startswith("not judged: ")
+    assert "does not name a champion" in compared.note
+
+
 def test_where_the_champion_is_damaged_and_the_next_is_refused_the_one_before_stands_in(
     world: BuiltWorld,
 ):

@@ -62,6 +62,14 @@ def test_champion_of_before_there_was_a_history_is_its_first_line(tmp_path: Path
     assert versions(read_promotions(tmp_path)) == "ab"
 
 
+def test_where_the_pointer_cannot_be_read_the_history_alone_tells(tmp_path: Path) -> None:
+    promotions = [record(tmp_path, "a"), record(tmp_path, "b")]
+    (tmp_path / "champion.json").write_text("{")
+    assert read_promotions(tmp_path) == promotions
+    assert record(tmp_path, "c").previous is None
+    assert versions(read_promotions(tmp_path)) == "abc"
+
+
 def test_unreadable_line_is_named(tmp_path: Path) -> None:
     record(tmp_path, "a")
     history = tmp_path / "promotions.jsonl"
