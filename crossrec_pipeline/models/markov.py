@@ -1,6 +1,5 @@
 """From train sessions to scores by the last item: what came next after it, and how often."""
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -9,18 +8,12 @@ import numpy as np
 from safetensors.numpy import load_file, save_file
 
 from crossrec_pipeline.errors import BundleError, SettingsError, TrainingError
-from crossrec_pipeline.models.base import (
-    FitReport,
-    PositionScores,
-    Progress,
-    last_item_positions,
-)
+from crossrec_pipeline.models.base import FitReport, Progress
+from crossrec_pipeline.models.candidates import ListModel, Lists, Queries
 from crossrec_pipeline.models.popularity import smoothed_shares
 from crossrec_pipeline.models.rounding import round_in_order
 from crossrec_pipeline.sessions.store import SessionStore
 from crossrec_pipeline.sessions.vocabulary import Vocabulary
-
-_SCORES_PER_BLOCK = 8_000_000
 
 
 @dataclass(frozen=True)
@@ -45,7 +38,7 @@ class _Transitions:
     unseen_scores: np.ndarray
 
 
-class Markov:
+class Markov(ListModel):
     r"""First-order Markov chain over items, smoothed by popularity.
 
     The probability of item `j` after item `i` backs off to the share :math:`q_j` of `j` in train
@@ -108,26 +101,19 @@ class Markov:
         )
         return FitReport(summary={"events": train.n_events, "distinct_transitions": len(pairs)})
 
-    def score(self, sessions: Sequence[np.ndarray]) -> np.ndarray:
-        """Score every item as the next one of each (non-empty) session, float32 [B, n_items]."""
-        return self._score_after(np.array([session[-1] for session in sessions], dtype=np.int64))
+    def floor(self) -> np.ndarray:
+        """Return each item's score after any item it never followed, float32 [n_items]."""
+        return self._fitted.unseen_scores
 
-    def score_positions(self, store: SessionStore) -> Iterator[PositionScores]:
-        """Score every event of a store after each session's first, in blocks."""
-        block = max(1, _SCORES_PER_BLOCK // len(self._fitted.unseen_scores))
-        for session, position, last_item in last_item_positions(store, block):
-            yield PositionScores(session, position, self._score_after(last_item))
-
-    def _score_after(self, last_item: np.ndarray) -> np.ndarray:
+    def lists(self, queries: Queries) -> Lists:
+        """List what followed the last item of each session."""
         fitted = self._fitted
+        last_item = queries.item_index[queries.ends - 1]
         first = fitted.row_offsets[last_item]
         lengths = fitted.row_offsets[last_item + 1] - first
-        row = np.repeat(np.arange(len(last_item)), lengths)
-        before = np.cumsum(lengths) - lengths
-        entry = np.arange(lengths.sum()) + np.repeat(first - before, lengths)
-        scores = np.tile(fitted.unseen_scores, (len(last_item), 1))
-        scores[row, fitted.next_item[entry]] = fitted.seen_scores[entry]
-        return scores
+        offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
+        entry = np.arange(offsets[-1]) + np.repeat(first - offsets[:-1], lengths)
+        return Lists(offsets, fitted.next_item[entry], fitted.seen_scores[entry])
 
     def config(self) -> dict[str, Any]:
         """Return the configuration."""

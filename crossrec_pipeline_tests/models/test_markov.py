@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crossrec_pipeline.errors import BundleError, SettingsError, TrainingError
-from crossrec_pipeline.models import markov
+from crossrec_pipeline.models import candidates
 from crossrec_pipeline.models.base import top_k
 from crossrec_pipeline.models.markov import Markov
 from crossrec_pipeline.sessions.store import SessionStore
@@ -100,7 +100,7 @@ def test_ranks_are_those_of_counting_by_hand(sequences: list[list[int]]) -> None
 def test_every_prediction_is_scored_once_by_the_item_before_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(markov, "_SCORES_PER_BLOCK", 10)
+    monkeypatch.setattr(candidates, "_SCORES_PER_BLOCK", 10)
     model = fitted()
     seen = []
     for block in model.score_positions(TRAIN):
