@@ -1,13 +1,16 @@
 """Trained models as versioned bundles."""
 
 import json
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import dagster as dg
 from pydantic import ValidationError
 
-from crossrec_pipeline.defs.automation import after_upstream
+from crossrec_pipeline.defs.automation import after_upstream, with_upstream
+from crossrec_pipeline.defs.catalogue import ITEMS_KEY
 from crossrec_pipeline.defs.failures import reports_errors
 from crossrec_pipeline.defs.metadata import counts_table
 from crossrec_pipeline.defs.sessions import SEQUENCES_KEY
@@ -23,15 +26,32 @@ from crossrec_pipeline.models.registry import (
     Bundle,
     bundle_card,
     latest_bundle,
+    load_bundle,
+    model_class,
     prune_bundles,
     save_bundle,
 )
+from crossrec_pipeline.resources import DUCKDB_POOL, Warehouse
 from crossrec_pipeline.sessions.store import SessionDataset
 from crossrec_pipeline.settings import Settings, TrainingSettings
 
 BUNDLES_KEPT = 5
 MAIN_MODEL = "gru4rec"
-MODEL_KINDS = ("popularity", "markov", MAIN_MODEL)
+RIVALS: Mapping[str, str] = {
+    "session_popularity": "What the session has had most, then what is popular (S-POP).",
+    "association_rules": "What train sessions hold together with the session's items.",
+    "sequential_rules": "What came after the session's items in train, the sooner the better.",
+    "item_knn": "Items whose train sessions are those of the session's items (cosine).",
+    "sknn": "What the most similar train sessions hold.",
+    "vsknn": "Session neighbours; later events and rare items weigh more.",
+    "vmis": "Session neighbours among the latest sessions of each item.",
+    "stan": "Session neighbours; place, age and distance weigh.",
+    "vstan": "Session neighbours with the weights of STAN and V-SKNN.",
+}
+"""Kinds that are fitted in a moment, and what they go by."""
+HYBRID = "hybrid"
+HYBRID_MEMBERS = (MAIN_MODEL, "vstan", "sequential_rules")
+MODEL_KINDS = ("popularity", "markov", *RIVALS, MAIN_MODEL, HYBRID)
 REPORT_KEY = dg.AssetKey(["evaluation", "report"])
 CHAMPION_KEY = dg.AssetKey(["models", "champion"])
 
@@ -63,13 +83,14 @@ def _save(
     dataset: SessionDataset,
     settings: Settings,
     seed: int | None = None,
+    inputs: Mapping[str, str] = MappingProxyType({}),
 ) -> Bundle:
     """Keep a fitted model as a bundle."""
     return save_bundle(
         model,
         dataset.vocabulary,
         settings.models_dir,
-        inputs={SEQUENCES_KEY.to_user_string(): dataset.digest},
+        inputs={SEQUENCES_KEY.to_user_string(): dataset.digest, **inputs},
         history=report.history,
         summary=report.summary,
         seeds={} if seed is None else {"training": seed},
@@ -126,6 +147,48 @@ popularity = _baseline(
 markov = _baseline(
     "markov", Markov, "First-order Markov chain: which item followed the last one, in train."
 )
+
+
+@dg.multi_asset(
+    name="rivals",
+    specs=[
+        dg.AssetSpec(
+            model_key(kind),
+            deps=[SEQUENCES_KEY],
+            group_name="models",
+            kinds={"numba"},
+            owners=["team:ml"],
+            code_version="1",
+            automation_condition=after_upstream(),
+            description=description,
+        )
+        for kind, description in RIVALS.items()
+    ],
+    can_subset=True,
+)
+@reports_errors
+def rivals(
+    context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings]
+) -> Iterator[dg.MaterializeResult]:
+    """Fit the chosen ones in one process: compiled code is loaded once."""
+    dataset = SessionDataset.open(settings.sessions_dir)
+    for kind in RIVALS:
+        if model_key(kind) not in context.selected_asset_keys:
+            continue
+        model = model_class(kind)()
+        began = time.perf_counter()
+        report = model.fit(dataset.train, dataset.vocabulary, dataset.validation, context.log.info)
+        seconds = round(time.perf_counter() - began, 3)
+        bundle = _save(model, _with_seconds(report, seconds), dataset, settings)
+        yield dg.MaterializeResult(
+            asset_key=model_key(kind),
+            metadata=_publish(bundle, dataset, settings),
+            data_version=dg.DataVersion(bundle.data_version),
+        )
+
+
+def _with_seconds(report: FitReport, seconds: float) -> FitReport:
+    return FitReport(report.history, {**report.summary, "seconds": seconds})
 
 
 class TrainingConfig(dg.Config):
@@ -270,3 +333,47 @@ def _train_in_processes(
     for row in bundle.manifest["training"]["history"]:
         context.log_event(_epoch_observation(row))
     return bundle
+
+
+@dg.asset(
+    key=model_key(HYBRID),
+    deps=[*(model_key(kind) for kind in HYBRID_MEMBERS), SEQUENCES_KEY, ITEMS_KEY],
+    group_name="models",
+    kinds={"lightgbm"},
+    owners=["team:ml"],
+    code_version="1",
+    pool=DUCKDB_POOL,
+    # Items and sessions are read, and their changes come back through the members.
+    automation_condition=with_upstream(ignoring=dg.AssetSelection.assets(ITEMS_KEY, SEQUENCES_KEY)),
+    description=(
+        f"{', '.join(HYBRID_MEMBERS)}, blended by weights for each type of item; trees rank the "
+        "best of the blend again, if validation says that they should."
+    ),
+)
+@reports_errors
+def hybrid(
+    context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings], warehouse: Warehouse
+) -> dg.MaterializeResult:
+    """Learn from validation how to put the members together."""
+    from crossrec_pipeline.models.hybrid.attributes import ItemAttributes
+    from crossrec_pipeline.models.hybrid.model import Hybrid
+
+    dataset = SessionDataset.open(settings.sessions_dir)
+    bundles = {kind: require_bundle(settings, kind) for kind in HYBRID_MEMBERS}
+    members = {kind: load_bundle(bundle.path).model for kind, bundle in bundles.items()}
+    items = warehouse.read("catalogue.items")
+    model = Hybrid(members, ItemAttributes.from_catalogue(items, dataset.vocabulary))
+    began = time.perf_counter()
+    report = model.fit(dataset.train, dataset.vocabulary, dataset.validation, context.log.info)
+    seconds = round(time.perf_counter() - began, 3)
+    bundle = _save(
+        model,
+        _with_seconds(report, seconds),
+        dataset,
+        settings,
+        inputs={f"models/{kind}": bundle.data_version for kind, bundle in bundles.items()},
+    )
+    return dg.MaterializeResult(
+        metadata=_publish(bundle, dataset, settings),
+        data_version=dg.DataVersion(bundle.data_version),
+    )

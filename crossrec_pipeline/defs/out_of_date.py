@@ -24,9 +24,7 @@ def output_paths(settings: Settings) -> dict[str, Path]:
     return {
         "interactions/events": settings.events_dir,
         "sessions/sequences": settings.sessions_dir,
-        "models/popularity": models / "popularity",
-        "models/markov": models / "markov",
-        "models/gru4rec": models / "gru4rec",
+        **{f"models/{kind}": models / kind for kind in MODEL_KINDS},
         "models/champion": models / "champion.json",
         "evaluation/ranks": evaluation / "ranks",
         "evaluation/report": evaluation / "report.html",

@@ -48,6 +48,11 @@ FORMAT_VERSION = 1
 KINDS: dict[str, str] = {
     "popularity": "crossrec_pipeline.models.popularity:Popularity",
     "markov": "crossrec_pipeline.models.markov:Markov",
+    "session_popularity": "crossrec_pipeline.models.session_popularity:SessionPopularity",
+    "association_rules": "crossrec_pipeline.models.rules.association:AssociationRules",
+    "sequential_rules": "crossrec_pipeline.models.rules.sequential:SequentialRules",
+    "item_knn": "crossrec_pipeline.models.rules.item_knn:ItemKNN",
+    "ease": "crossrec_pipeline.models.rules.ease:EASE",
     "sknn": "crossrec_pipeline.models.neighbours.sknn:SKNN",
     "vsknn": "crossrec_pipeline.models.neighbours.vsknn:VSKNN",
     "vmis": "crossrec_pipeline.models.neighbours.vmis:VMIS",
