@@ -49,7 +49,7 @@ class EASE(RuleModel):
 
     kind: ClassVar[str] = "ease"
 
-    def __init__(self, regularisation: float = 200.0, decay: float = 0.6, top: int = 500) -> None:
+    def __init__(self, regularisation: float = 200.0, decay: float = 0.6, top: int = 200) -> None:
         super().__init__(decay, top)
         if not 0 < regularisation < np.inf:
             raise SettingsError(
