@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import dagster as dg
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
 from crossrec_pipeline.defs.models import CHAMPION_KEY, MODEL_KINDS, model_key
 from crossrec_pipeline.defs.sessions import SEQUENCES_KEY
@@ -16,6 +17,7 @@ from crossrec_pipeline.sessions.store import SessionDataset
 from crossrec_pipeline.settings import Settings
 
 _VERSION = "dagster/data_version"
+_EXECUTED = {AssetCheckExecutionRecordStatus.SUCCEEDED, AssetCheckExecutionRecordStatus.FAILED}
 
 
 def output_paths(settings: Settings) -> dict[str, Path]:
@@ -53,14 +55,19 @@ def _is_there(key: dg.AssetKey, settings: Settings) -> bool:
 def _has_passed(
     check: dg.AssetCheckKey, instance: dg.DagsterInstance, built_at: float | None
 ) -> bool:
-    """Say whether a blocking check has passed since its asset was built."""
-    records = instance.event_log_storage.get_latest_asset_check_execution_by_key([check])
-    record = records.get(check)
-    if record is None or record.event is None or record.evaluation is None or built_at is None:
+    """Say whether a blocking check has passed since its asset was built.
+
+    A check that was planned in a run that failed before it says nothing: the one before counts.
+    """
+    records = instance.event_log_storage.get_asset_check_execution_history(
+        check, limit=1, status=_EXECUTED
+    )
+    if not records or records[0].event is None or built_at is None:
         return False
-    evaluation = record.evaluation
+    evaluation = records[0].evaluation
+    assert isinstance(evaluation, dg.AssetCheckEvaluation)
     held = evaluation.passed or evaluation.severity == dg.AssetCheckSeverity.WARN
-    return held and record.event.timestamp >= built_at
+    return held and records[0].event.timestamp >= built_at
 
 
 def _is_whole(key: dg.AssetKey, settings: Settings, version: str | None) -> bool:
