@@ -8,6 +8,7 @@ import dagster as dg
 import polars as pl
 
 from crossrec_pipeline.definitions import build_definitions
+from crossrec_pipeline.defs.models import MODEL_KINDS
 from crossrec_pipeline.defs.sources import report_sources
 from crossrec_pipeline.resources import Warehouse
 from crossrec_pipeline.settings import load_settings, project_root
@@ -20,9 +21,7 @@ PUBLISHED = {"catalogue/items", "catalogue/rejected_items"}
 DOWNSTREAM = {
     "interactions/events",
     "sessions/sequences",
-    "models/popularity",
-    "models/markov",
-    "models/gru4rec",
+    *(f"models/{kind}" for kind in MODEL_KINDS),
     "evaluation/ranks",
     "evaluation/report",
     "models/champion",

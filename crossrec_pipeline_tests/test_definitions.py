@@ -27,7 +27,17 @@ GROUPS = {
     "models": {
         "models/popularity",
         "models/markov",
+        "models/session_popularity",
+        "models/association_rules",
+        "models/sequential_rules",
+        "models/item_knn",
+        "models/sknn",
+        "models/vsknn",
+        "models/vmis",
+        "models/stan",
+        "models/vstan",
         "models/gru4rec",
+        "models/hybrid",
         "models/champion",
         "models/tuned_configuration",
     },
@@ -154,7 +164,7 @@ def test_the_challenger_can_be_another_kind_that_is_trained():
     defs = build_definitions(load_settings(gate={"challenger": "markov"}))
     parents = defs.resolve_asset_graph().get(dg.AssetKey(["models", "champion"])).parent_keys
     assert {key.to_user_string() for key in parents} == {"models/markov", "evaluation/report"}
-    with pytest.raises(SettingsError, match=r"CHALLENGER='oracle'.*popularity, markov, gru4rec"):
+    with pytest.raises(SettingsError, match=r"CHALLENGER='oracle'.*popularity, markov, .*gru4rec, hybrid"):
         build_definitions(load_settings(gate={"challenger": "oracle"}))
 
 

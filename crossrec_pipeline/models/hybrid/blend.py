@@ -9,6 +9,8 @@ CUTOFF = 20
 _STEPS = (0.0, 0.25, 0.5, 0.75, 1.5, 2.0, 4.0)
 _FINE_STEPS = (0.5, 0.7, 0.85, 1.2, 1.4, 2.0)
 _ROUNDS = 4
+_MOST_QUERIES = 10_000
+"""Weights are few: more predictions cost time and do not move them."""
 _LEAST_GAIN = 1e-4
 """NDCG@20 that a change must bring: less is as likely to be lost again on other sessions."""
 
@@ -50,6 +52,10 @@ def tune_weights(
     float32 [n_types, M]
         Every row's sum is 1 in the mean over types.
     """
+    every = -(-candidates.n_queries // _MOST_QUERIES)
+    if every > 1:
+        chosen = np.arange(candidates.n_queries) % every == 0
+        candidates, targets = candidates.of(chosen), targets[chosen]
     target_row = target_rows(candidates, targets)
     types = np.asarray(type_codes, dtype=np.int64)[candidates.items]
     n_members = candidates.shares.shape[1]

@@ -16,6 +16,6 @@ class HybridConfig(BaseModel):
     """Items, the best of the blend, that are ranked again."""
     n_trees: Annotated[int, Field(ge=0)] = 80
     """Trees of the re-ranker; 0 leaves the blend as it is."""
-    max_predictions: Annotated[int, Field(gt=0)] = 30_000
+    max_predictions: Annotated[int, Field(gt=0)] = 20_000
     """Predictions of validation that weights and trees are learnt from, drawn by session."""
     seed: int = 0

@@ -57,19 +57,11 @@ class Examples:
 
     def only(self, chosen: np.ndarray) -> "Examples":
         """Return some of the queries, bool [Q]."""
-        candidates = self.candidates
-        row = chosen[candidates.query]
-        lengths = np.diff(candidates.offsets)[chosen]
         return Examples(
             self.session[chosen],
             Queries(
                 self.queries.item_index, self.queries.begins[chosen], self.queries.ends[chosen]
             ),
             self.targets[chosen],
-            Candidates(
-                np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)]),
-                candidates.items[row],
-                candidates.shares[row],
-                candidates.ranks[row],
-            ),
+            self.candidates.of(chosen),
         )

@@ -13,6 +13,7 @@ _OBJECTIVE = {
     "num_leaves": 31,
     "min_data_in_leaf": 100,
     "feature_fraction": 0.8,
+    "max_bin": 63,
 }
 _REPEATABLE = {"deterministic": True, "force_row_wise": True, "num_threads": 1, "verbose": -1}
 

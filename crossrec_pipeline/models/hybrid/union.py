@@ -40,6 +40,17 @@ class Candidates:
         """Query of each row, int64 [n]."""
         return np.repeat(np.arange(self.n_queries), np.diff(self.offsets))
 
+    def of(self, chosen: np.ndarray) -> "Candidates":
+        """Return the candidates of some of the queries, bool [Q]."""
+        row = chosen[self.query]
+        lengths = np.diff(self.offsets)[chosen]
+        return Candidates(
+            np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)]),
+            self.items[row],
+            self.shares[row],
+            self.ranks[row],
+        )
+
 
 def shares(lists: Lists) -> Lists:
     """Divide scores, all above 0, by their sum over the list."""

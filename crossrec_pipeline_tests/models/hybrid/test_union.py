@@ -78,3 +78,11 @@ def test_a_query_that_no_model_answers_has_no_rows():
 @pytest.mark.parametrize("n_best", [1, 3])
 def test_no_queries_give_no_rows(n_best: int):
     assert union([lists_of(), lists_of()], n_items=3, n_best=n_best).n_queries == 0
+
+
+def test_candidates_of_some_queries():
+    table = union([lists_of({3: 2.0, 1: 1.0}, {0: 1.0}, {2: 1.0})], n_items=4, n_best=5)
+    chosen = table.of(np.array([True, False, True]))
+    assert chosen.offsets.tolist() == [0, 2, 3]
+    assert chosen.items.tolist() == [3, 1, 2]
+    assert chosen.ranks[:, 0].tolist() == [1, 2, 1]
