@@ -7,6 +7,7 @@ import pytest
 from crossrec_pipeline import load_recommender
 from crossrec_pipeline.definitions import build_definitions
 from crossrec_pipeline.defs.sources import report_sources
+from crossrec_pipeline.defs.models import MODEL_KINDS
 from crossrec_pipeline.models.registry import champion_path
 from crossrec_pipeline.resources import Warehouse
 from crossrec_pipeline.settings import Settings, load_settings
@@ -84,8 +85,8 @@ def test_the_figures_are_between_chance_and_the_oracle(
         (pl.col("metric") == "recall") & (pl.col("k") == 20) & (pl.col("slice") == "overall")
     )
     recall = dict(overall.select("model", "value").iter_rows())
-    assert set(recall) == {"chance", "popularity", "markov", "gru4rec", "oracle"}
-    for model in ("popularity", "markov", "gru4rec"):
+    assert set(recall) == {"chance", "oracle", *MODEL_KINDS}
+    for model in MODEL_KINDS:
         assert 3 * recall["chance"] < recall[model] < recall["oracle"]
     report = (settings.evaluation_dir / "report.md").read_text()
     assert all(model in report for model in recall)
