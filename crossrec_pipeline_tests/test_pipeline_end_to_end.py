@@ -6,8 +6,8 @@ import pytest
 
 from crossrec_pipeline import load_recommender
 from crossrec_pipeline.definitions import build_definitions
-from crossrec_pipeline.defs.sources import report_sources
 from crossrec_pipeline.defs.models import MODEL_KINDS
+from crossrec_pipeline.defs.sources import report_sources
 from crossrec_pipeline.models.registry import champion_path
 from crossrec_pipeline.resources import Warehouse
 from crossrec_pipeline.settings import Settings, load_settings
