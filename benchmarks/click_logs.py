@@ -12,6 +12,7 @@ from crossrec_pipeline.sessions.store import SessionStore
 from crossrec_pipeline.sessions.vocabulary import Vocabulary
 
 COLUMNS = ("SessionId", "ItemId", "Time")
+ITEM_COLUMNS = ("item_id", "item_type")
 
 _READERS = {
     ".parquet": pl.read_parquet,
@@ -31,17 +32,7 @@ def read_clicks(path: Path) -> pl.DataFrame:
         If there is no such file, it is not what its name says, or a column is missing, has empty
         cells, or a `Time` that is no number.
     """
-    reader = _READERS.get(path.suffix.lower())
-    if reader is None:
-        raise EventsError(
-            f"{path} is neither Parquet nor TSV by its name; expected one of {', '.join(_READERS)}."
-        )
-    if not path.is_file():
-        raise EventsError(f"{path} does not exist. Give the path of a Parquet or TSV file.")
-    try:
-        clicks = reader(path)
-    except (OSError, pl.exceptions.PolarsError) as error:
-        raise EventsError(f"{path} cannot be read as {path.suffix[1:]}: {error}") from error
+    clicks = _read(path)
     missing = [name for name in COLUMNS if name not in clicks.columns]
     if missing:
         raise EventsError(
@@ -140,14 +131,64 @@ def to_store(clicks: pl.DataFrame, vocabulary: Vocabulary) -> SessionStore:
     )
 
 
-def to_vocabulary(train: pl.DataFrame) -> Vocabulary:
-    """Make a vocabulary of train's items, all of one type, ordered by their id's text."""
-    counts = train.group_by(pl.col("ItemId").cast(pl.String).alias("item_id")).len("support")
-    return Vocabulary.from_items(
-        counts.sort("item_id").with_columns(
-            pl.lit("item").alias("item_type"), pl.col("item_id").alias("title")
+def read_item_types(path: Path) -> pl.DataFrame:
+    """Read the types of items: columns item_id and item_type, one row an item.
+
+    Raises
+    ------
+    EventsError
+        If there is no such file, it is not what its name says, a column is missing or has empty
+        cells, or an item comes twice.
+    """
+    items = _read(path)
+    missing = [name for name in ITEM_COLUMNS if name not in items.columns]
+    if missing:
+        raise EventsError(
+            f"{path} has no column {', '.join(missing)}; it has {', '.join(items.columns)}. "
+            f"Rename its columns to {', '.join(ITEM_COLUMNS)}."
         )
-    )
+    items = items.select(pl.col(ITEM_COLUMNS).cast(pl.String))
+    if any(count for (count,) in items.null_count().transpose().rows()):
+        raise EventsError(f"{path} has empty cells in {', '.join(ITEM_COLUMNS)}; fill them in.")
+    twice = items["item_id"].filter(items["item_id"].is_duplicated())
+    if len(twice):
+        raise EventsError(f"{path} has item {twice[0]!r} more than once. Keep one row an item.")
+    return items
+
+
+def to_vocabulary(train: pl.DataFrame, types: pl.DataFrame | None = None) -> Vocabulary:
+    """Make a vocabulary of train's items, ordered by their id's text.
+
+    Parameters
+    ----------
+    train
+        Clicks.
+    types
+        What `read_item_types` gives; None makes all items of one type.
+
+    Raises
+    ------
+    EventsError
+        If an item of train has no type.
+    """
+    counts = _counts(train)
+    if types is None:
+        return Vocabulary.from_items(
+            counts.with_columns(pl.lit("item").alias("item_type"), pl.col("item_id").alias("title"))
+        )
+    typed = counts.join(types, on="item_id", how="left", maintain_order="left")
+    untyped = typed.filter(pl.col("item_type").is_null())
+    if untyped.height:
+        raise EventsError(
+            f"{untyped.height:,} items of train have no type, for example "
+            f"{untyped['item_id'][0]!r}. Add them to the file of items."
+        )
+    return Vocabulary.from_items(typed.with_columns(pl.col("item_id").alias("title")))
+
+
+def _counts(train: pl.DataFrame) -> pl.DataFrame:
+    counts = train.group_by(pl.col("ItemId").cast(pl.String).alias("item_id")).len("support")
+    return counts.sort("item_id")
 
 
 def _in_order(clicks: pl.DataFrame) -> pl.DataFrame:
@@ -157,3 +198,17 @@ def _in_order(clicks: pl.DataFrame) -> pl.DataFrame:
 
 def _sessions_of_two(clicks: pl.DataFrame) -> pl.DataFrame:
     return clicks.filter(pl.len().over("SessionId") >= 2)
+
+
+def _read(path: Path) -> pl.DataFrame:
+    reader = _READERS.get(path.suffix.lower())
+    if reader is None:
+        raise EventsError(
+            f"{path} is neither Parquet nor TSV by its name; expected one of {', '.join(_READERS)}."
+        )
+    if not path.is_file():
+        raise EventsError(f"{path} does not exist. Give the path of a Parquet or TSV file.")
+    try:
+        return reader(path)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise EventsError(f"{path} cannot be read as {path.suffix[1:]}: {error}") from error

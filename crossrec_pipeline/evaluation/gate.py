@@ -16,6 +16,7 @@ from crossrec_pipeline.evaluation.metrics.relevant import Relevant
 from crossrec_pipeline.evaluation.ranking import target_ranks
 from crossrec_pipeline.models.base import Recommender, top_k
 from crossrec_pipeline.models.registry import Bundle, LoadedBundle
+from crossrec_pipeline.models.threads import one_thread
 from crossrec_pipeline.models.verdict import Condition
 from crossrec_pipeline.sessions.leaks import LeakFinding, find_cold_items
 from crossrec_pipeline.sessions.store import SessionStore
@@ -248,8 +249,8 @@ def champion_ranks(
 def measure_latency(model: Recommender, test: SessionStore) -> tuple[float, int]:
     """Time the recommendation of 20 items for single sessions, after a warm-up.
 
-    Each session is timed thrice and the shortest time counts: what else the machine does at that
-    moment is no property of the model.
+    Each session is timed thrice, in one thread, and the shortest time counts: what else the machine
+    does at that moment is no property of the model.
 
     Returns
     -------
@@ -257,14 +258,15 @@ def measure_latency(model: Recommender, test: SessionStore) -> tuple[float, int]
         95th percentile over the sessions, milliseconds; how many were timed.
     """
     sessions = _sample(test)
-    for session in sessions[:_WARM_UP]:
-        top_k(model.score([session]), CUTOFF)
     seconds = np.empty((len(sessions), _REPEATS))
-    for number, session in enumerate(sessions):
-        for repeat in range(_REPEATS):
-            begin = time.perf_counter()
+    with one_thread():
+        for session in sessions[:_WARM_UP]:
             top_k(model.score([session]), CUTOFF)
-            seconds[number, repeat] = time.perf_counter() - begin
+        for number, session in enumerate(sessions):
+            for repeat in range(_REPEATS):
+                begin = time.perf_counter()
+                top_k(model.score([session]), CUTOFF)
+                seconds[number, repeat] = time.perf_counter() - begin
     return float(np.quantile(seconds.min(axis=1), 0.95) * 1_000), len(sessions)
 
 

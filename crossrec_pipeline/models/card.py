@@ -4,9 +4,24 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+_NEIGHBOURS = "What the train sessions hold that are most like the session so far"
 _WHAT = {
     "popularity": "Items by their share of the train events; the same list for every session.",
     "markov": "First-order Markov chain: which item followed the session's last one.",
+    "session_popularity": "What the session has had most, then what is popular (S-POP).",
+    "association_rules": "What train sessions hold together with the items of the session.",
+    "sequential_rules": "What came after the items of the session in train, nearer ones more.",
+    "item_knn": "Items found in the same train sessions as those of the session (cosine).",
+    "ease": "Linear weights between items in closed form (Steck 2019, arXiv:1905.03375).",
+    "sknn": f"{_NEIGHBOURS}, all items alike (Jannach and Ludewig 2017).",
+    "vsknn": f"{_NEIGHBOURS}, later events and rare items more (Ludewig and Jannach 2018).",
+    "vmis": f"{_NEIGHBOURS}, among the latest of each item (Kersbergen et al. 2022).",
+    "stan": f"{_NEIGHBOURS}, by place, age and distance (Garg et al. 2019).",
+    "vstan": f"{_NEIGHBOURS}, by STAN's and V-SKNN's weights (Ludewig et al. 2020).",
+    "hybrid": (
+        "Several models: their shares blended by weights for each type of item, the best ranked "
+        "again by boosted trees (LambdaRank, Burges 2010) where validation says so."
+    ),
     "gru4rec": (
         "GRU4Rec, a recurrent network over the items of a session (Hidasi et al. 2016, "
         "arXiv:1511.06939; Hidasi and Karatzoglou 2018, arXiv:1706.03847)."

@@ -215,7 +215,7 @@ def rewrite_manifest(bundle: Bundle, **changes: object) -> None:
     ("changes", "message"),
     [
         ({"format_version": 99}, "format version 99.*reads 1"),
-        ({"kind": "oracle"}, "'oracle'.*known kinds are gru4rec, markov, popularity"),
+        ({"kind": "oracle"}, "'oracle'.*known kinds are association_rules, .*gru4rec"),
         ({"files": None}, "has no 'files'"),
         ({"files": {}}, "does not list weights.safetensors"),
         ({"files": {"weights.safetensors": 7}}, "no sizes and hashes"),

@@ -1,8 +1,7 @@
 """A fresh network and sessions in; the network trained in place and a history of epochs out."""
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -32,6 +31,7 @@ from crossrec_pipeline.models.gru4rec.survey import survey
 from crossrec_pipeline.models.gru4rec.window_kernels import keep_states, states_at_start
 from crossrec_pipeline.models.inner_product.counter import score_counter
 from crossrec_pipeline.models.inner_product.factors import ItemFactors
+from crossrec_pipeline.models.threads import one_thread
 from crossrec_pipeline.sessions.store import SessionStore
 
 VALIDATION_K = 20
@@ -109,7 +109,7 @@ def train_network(
         validation = None
 
     cuda_devices = [device] if device.type == "cuda" else []
-    with _one_thread(), torch.random.fork_rng(devices=cuda_devices):
+    with one_thread(), torch.random.fork_rng(devices=cuda_devices):
         order_key, negatives_seed, weights_seed, dropout_seed = np.random.SeedSequence(
             config.seed
         ).spawn(4)
@@ -290,13 +290,3 @@ def _summary(run: TrainingRun) -> dict[str, float | str]:
 
 def _torch_seed(sequence: np.random.SeedSequence) -> int:
     return int(sequence.generate_state(1, np.uint64)[0] >> 1)
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
