@@ -84,7 +84,7 @@ class QualitySettings(_Section):
 class GateSettings(_Section):
     """What a newly trained model must hold to be served in place of the champion."""
 
-    challenger: str = "gru4rec"
+    challenger: str = "hybrid"
     """The kind of model that is served."""
     confidence: Annotated[float, Field(gt=0, lt=1, description="of the paired intervals")] = 0.95
     tolerance: Annotated[

@@ -66,7 +66,9 @@ class BuiltWorld(SmallCatalogues):
     @property
     def variables(self) -> dict[str, str]:
         """The settings of this world, as the environment of a process."""
-        sections = {"simulation": self.settings.simulation, "training": self.settings.training}
+        sections = {
+            name: getattr(self.settings, name) for name in ("simulation", "training", "gate")
+        }
         return {
             "DAGSTER_HOME": str(self.home),
             "CROSSREC_DATA_DIR": str(self.settings.data_dir),

@@ -76,6 +76,7 @@ class SmallCatalogues:
             sources={domain: str(path) for domain, path in self.files.items()},
             simulation={"n_events": 6_000, "n_users": 300, "n_days": 20},
             training={"epochs": 1, "device": "cpu"},
+            gate={"challenger": "gru4rec"},
         )
         self.warehouse = Warehouse(path=str(self.settings.warehouse_path))
 

@@ -12,9 +12,12 @@ from crossrec_pipeline.models.hybrid.order import best_rows, only
 from crossrec_pipeline.models.hybrid.reranker import Reranker
 from crossrec_pipeline.models.hybrid.union import Candidates, union
 
-_ABOVE_SHARES = 32.0
+_ABOVE_FLOOR = 32.0
+_LEAST_SHARE = 1e-12
+"""Logarithms of shares, -28 … 0, are moved above the floor, which is below 0."""
+_ABOVE_SHARES = 64.0
 _FARTHEST = 30.0
-"""Scores of trees are moved above all shares, 2 … 62; they seldom leave -10 … 10."""
+"""Scores of trees are moved above those, 34 … 94; they seldom leave -10 … 10."""
 
 
 @dataclass(frozen=True)
@@ -41,12 +44,15 @@ class Ranker:
         return self.order(union(members, len(items.type_codes), self.n_best), queries, items)
 
     def order(self, candidates: Candidates, queries: Queries, items: ItemKnowledge) -> Lists:
-        """Score all candidates: those ranked again above the others."""
+        """Score all candidates: those ranked again above the others.
+
+        A softmax of the scores gives back the blended shares where nothing is ranked again.
+        """
         blended = blend(candidates, self.weights, items.type_codes)
+        scores = (_ABOVE_FLOOR + np.log(np.maximum(blended, _LEAST_SHARE))).astype(np.float32)
         if self.reranker is None:
-            return Lists(candidates.offsets, candidates.items, blended)
+            return Lists(candidates.offsets, candidates.items, scores)
         rows = best_rows(candidates.offsets, blended, self.n_reranked)
         table = features(only(candidates, rows), blended[rows], queries, items)
-        scores = blended.copy()
         scores[rows] = _ABOVE_SHARES + np.clip(self.reranker.scores(table), -_FARTHEST, _FARTHEST)
         return Lists(candidates.offsets, candidates.items, scores)
