@@ -129,7 +129,7 @@ def test_a_users_record_is_one_session_in_the_order_of_days(built: Built):
     assert built.dataset.vocabulary.support.min() >= 5
 
 
-@pytest.mark.parametrize("model", ["markov", "gru4rec"])
+@pytest.mark.parametrize("model", ["markov", "gru4rec", "sequential_rules", "vstan", "hybrid"])
 def test_models_that_read_the_session_beat_popularity_by_a_quarter(built: Built, model: str):
     # Of one another nothing is said: they differ by little more than one standard error.
     assert built.recall(model) > 1.25 * built.recall("popularity")
@@ -150,7 +150,7 @@ def test_transitions_within_and_across_types_are_reported(built: Built):
 def test_the_champion_recommends_books_after_a_movie(built: Built, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("CROSSREC_DATA_DIR", str(built.settings.data_dir))
     recommender = load_recommender()
-    assert recommender.bundle.kind == "gru4rec"
+    assert recommender.bundle.kind == "hybrid"
     movie = built.dataset.vocabulary.frame.filter(item_type="Movie")["item_id"][0]
     books = recommender.recommend_next_items([movie], 5, types=["Book"])
     assert len({book.item_id for book in books}) == 5

@@ -2,6 +2,7 @@
 
 import numpy as np
 from scipy.linalg import get_lapack_funcs
+from threadpoolctl import threadpool_limits
 
 from crossrec_pipeline.errors import TrainingError
 from crossrec_pipeline.models.base import Progress
@@ -30,6 +31,13 @@ def invert_in_place(matrix: np.ndarray, progress: Progress | None = None) -> Non
     tell = progress or (lambda _: None)
     if len(matrix) == 0:
         return
+    # OpenBLAS crashes with several threads on some 43,000 rows.
+    with threadpool_limits(limits=1, user_api="blas"):
+        _factor_and_invert(matrix, tell)
+    _mirror(matrix.T, _TILE)
+
+
+def _factor_and_invert(matrix: np.ndarray, tell: Progress) -> None:
     factor, inverse = get_lapack_funcs(("potrf", "potri"), (matrix,))
     tell(f"factoring a matrix of {len(matrix):,} rows")
     _, failed = factor(matrix, lower=True, clean=False, overwrite_a=True)
@@ -40,7 +48,6 @@ def invert_in_place(matrix: np.ndarray, progress: Progress | None = None) -> Non
         )
     tell("inverting it")
     inverse(matrix, lower=True, overwrite_c=True)
-    _mirror(matrix.T, _TILE)
 
 
 @kernel()
