@@ -31,13 +31,17 @@ app.add_typer(models_app, name="models")
 
 
 @app.command()
-def run() -> None:
+def run(
+    controls: Annotated[
+        bool, typer.Option("--controls", help="train the controls too: minutes")
+    ] = False,
+) -> None:
     """Build everything that is out of date; then show the figures and an example."""
     settings = load_settings()
     _default_home()
-    from crossrec_pipeline.defs.rebuild import rebuild
+    from crossrec_pipeline.defs.rebuild import rebuild, rebuild_with_controls
 
-    n_built = rebuild(settings)
+    n_built = rebuild_with_controls(settings) if controls else rebuild(settings)
     typer.echo(f"{n_built} assets built.\n" if n_built else "Everything is up to date.\n")
     report()
     _show_example()

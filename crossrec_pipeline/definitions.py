@@ -9,6 +9,7 @@ from crossrec_pipeline.defs import (
     catalogue,
     champion,
     checks,
+    controls,
     evaluation,
     exploration,
     interactions,
@@ -53,6 +54,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
             champion.champion_asset(settings),
             exploration.charts,
             tuning.TUNED,
+            controls.CONTROLS_SPEC,
         ],
         asset_checks=[*checks.all_checks(settings), champion.gate_check],
         sensors=[
@@ -60,8 +62,13 @@ def build_definitions(settings: Settings) -> dg.Definitions:
             automation.automation_sensor(),
             automation.log_failed_runs,
         ],
-        jobs=[schedules.WHOLE_STREET, schedules.AUDIT, tuning.tune_gru4rec],
-        schedules=[schedules.DAILY_AUDIT],
+        jobs=[
+            schedules.WHOLE_STREET,
+            schedules.AUDIT,
+            tuning.tune_gru4rec,
+            controls.run_controls,
+        ],
+        schedules=[schedules.DAILY_AUDIT, controls.WEEKLY_CONTROLS],
         resources={
             "settings": settings,
             "warehouse": Warehouse(path=str(settings.warehouse_path)),

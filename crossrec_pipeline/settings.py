@@ -99,6 +99,12 @@ class GateSettings(_Section):
     ] = 50.0
 
 
+class ControlSettings(_Section):
+    """How much is trained beside the main model, to see what its figures are made of."""
+
+    seeds: Annotated[int, Field(ge=0, description="further seeds of the main model")] = 2
+
+
 class Settings(BaseSettings):
     """All settings. ``CROSSREC_SESSIONS__GAP_MINUTES=20`` sets ``sessions.gap_minutes``."""
 
@@ -129,6 +135,7 @@ class Settings(BaseSettings):
     training: TrainingSettings = TrainingSettings()
     quality: QualitySettings = QualitySettings()
     gate: GateSettings = GateSettings()
+    controls: ControlSettings = ControlSettings()
 
     poll_seconds: Annotated[int, Field(gt=0)] = 30
 

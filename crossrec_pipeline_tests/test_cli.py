@@ -179,10 +179,16 @@ def test_help_lists_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
     assert all(command in printed for command in ("run", "recommend", "report"))
 
 
-def test_help_of_a_command_lists_its_options(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.exit_code(["recommend", "--help"]) == 0
+@pytest.mark.parametrize(
+    ("command", "options"),
+    [("recommend", ["--top-k", "--type", "--exclude-seen"]), ("run", ["--controls"])],
+)
+def test_help_of_a_command_lists_its_options(
+    capsys: pytest.CaptureFixture[str], command: str, options: list[str]
+) -> None:
+    assert cli.exit_code([command, "--help"]) == 0
     printed = capsys.readouterr().out
-    assert all(option in printed for option in ("--top-k", "--type", "--exclude-seen"))
+    assert all(option in printed for option in options)
 
 
 def test_an_unknown_option_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

@@ -41,9 +41,11 @@ GROUPS = {
         "models/champion",
         "models/tuned_configuration",
     },
-    "evaluation": {"evaluation/ranks", "evaluation/report"},
+    "evaluation": {"evaluation/ranks", "evaluation/report", "evaluation/controls"},
     "exploration": {"exploration/charts"},
 }
+ON_DEMAND = {"models/tuned_configuration", "evaluation/controls"}
+"""Made by jobs that a person starts."""
 STAGED_CHECKS = {
     "schema",
     "completeness",
@@ -89,7 +91,7 @@ def test_every_asset_says_what_it_is_and_whose(specs: dict[str, dg.AssetSpec]):
         assert len(spec.description or "") > 20, name
         assert spec.owners, name
         assert spec.kinds, name
-        if spec.group_name != "sources" and name != "models/tuned_configuration":
+        if spec.group_name != "sources" and name not in ON_DEMAND:
             assert spec.code_version, name
             assert spec.automation_condition, name
 
@@ -107,6 +109,11 @@ def test_who_reads_whom(defs: dg.Definitions):
     assert parents("sessions/sequences") == {"catalogue/items", "interactions/events"}
     assert parents("models/gru4rec") == {"sessions/sequences"}
     assert parents("models/champion") == {"models/gru4rec", "evaluation/report"}
+    assert parents("evaluation/controls") == {
+        "sessions/sequences",
+        "models/gru4rec",
+        "evaluation/ranks",
+    }
 
 
 def test_checks_of_data_are_blocking_and_the_gate_only_warns(defs: dg.Definitions):
@@ -126,8 +133,12 @@ def test_checks_of_data_are_blocking_and_the_gate_only_warns(defs: dg.Definition
 def test_jobs_schedules_and_sensors(defs: dg.Definitions):
     repository = defs.get_repository_def()
     jobs = {job.name for job in repository.get_all_jobs() if not job.name.startswith("__")}
-    assert jobs == {"build_everything", "audit_data", "tune_gru4rec"}
-    assert [schedule.name for schedule in repository.schedule_defs] == ["daily_audit"]
+    assert jobs == {"build_everything", "audit_data", "tune_gru4rec", "run_controls"}
+    schedules = {schedule.name: schedule for schedule in repository.schedule_defs}
+    assert {name: schedule.default_status.value for name, schedule in schedules.items()} == {
+        "daily_audit": "RUNNING",
+        "weekly_controls": "STOPPED",
+    }
     sensors = {sensor.name: sensor for sensor in repository.sensor_defs}
     assert set(sensors) == {"watch_sources", "rebuild_what_changed", "log_failed_runs"}
     running = dg.DefaultSensorStatus.RUNNING

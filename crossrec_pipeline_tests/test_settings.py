@@ -21,6 +21,7 @@ def test_defaults_are_the_documented_ones() -> None:
     assert settings.sessions.min_length == 2
     assert settings.domains == ("movies", "music", "books")
     assert settings.events == "simulated"
+    assert settings.controls.seeds == 2
 
 
 def test_environment_wins_over_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -79,6 +80,7 @@ def test_columns_of_a_log_are_given_as_json(monkeypatch: pytest.MonkeyPatch) -> 
         ("CROSSREC_SESSIONS__MIN_LENGTH", "1"),
         ("CROSSREC_SPLIT__TEST_SHARE", "0.5"),
         ("CROSSREC_TRAINING__DEVICE", "abacus"),
+        ("CROSSREC_CONTROLS__SEEDS", "-1"),
         ("CROSSREC_SESSIONS__GAP_MINUTE", "20"),
     ],
 )

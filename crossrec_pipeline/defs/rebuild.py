@@ -2,18 +2,22 @@
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from types import MappingProxyType
+from typing import Any
 
 import dagster as dg
 
 from crossrec_pipeline.atomic import remove_leftovers
 from crossrec_pipeline.definitions import build_definitions
+from crossrec_pipeline.defs.controls import run_controls
 from crossrec_pipeline.defs.home import open_instance, prepare_home
+from crossrec_pipeline.defs.models import REPORT_KEY
 from crossrec_pipeline.defs.narration import NARRATOR, why
 from crossrec_pipeline.defs.out_of_date import out_of_date, output_paths
 from crossrec_pipeline.defs.sources import report_sources
-from crossrec_pipeline.defs.tuning import tune_gru4rec
+from crossrec_pipeline.defs.tuning import search_configuration, tune_gru4rec
 from crossrec_pipeline.errors import CrossrecError
 from crossrec_pipeline.settings import Settings
 
@@ -87,28 +91,24 @@ def rebuild(settings: Settings) -> int:
         _bury_killed_runs(instance)
         _clear_up(settings)
         report_sources(settings, instance)
-        defs = _narrated(settings)
-        job = defs.resolve_implicit_global_asset_job_def()
-        built = 0
-        for _ in range(_MAX_WAVES):
-            dirty = out_of_date(defs, instance, settings)
-            if not dirty:
-                return built
-            wave = _next_wave(defs, instance, dirty)
-            result = job.execute_in_process(
-                asset_selection=wave,
-                instance=instance,
-                raise_on_error=False,
-                run_config=_AT_TERMINAL,
-                tags={_PROCESS_TAG: str(os.getpid())},
-            )
-            if not result.success:
-                raise CrossrecError(why(result))
-            built += len(wave)
-        raise CrossrecError(
-            "Some assets are out of date again as soon as they are built: "
-            + ", ".join(key.to_user_string() for key in out_of_date(defs, instance, settings))
-        )
+        return _build(_narrated(settings), instance, settings)
+
+
+def _build(defs: dg.Definitions, instance: dg.DagsterInstance, settings: Settings) -> int:
+    """Build wave after wave until nothing is out of date, and count the assets."""
+    job = defs.resolve_implicit_global_asset_job_def()
+    built = 0
+    for _ in range(_MAX_WAVES):
+        dirty = out_of_date(defs, instance, settings)
+        if not dirty:
+            return built
+        wave = _next_wave(defs, instance, dirty)
+        _execute(job, instance, asset_selection=wave)
+        built += len(wave)
+    raise CrossrecError(
+        "Some assets are out of date again as soon as they are built: "
+        + ", ".join(key.to_user_string() for key in out_of_date(defs, instance, settings))
+    )
 
 
 def search(settings: Settings, n_trials: int) -> None:
@@ -124,17 +124,59 @@ def search(settings: Settings, n_trials: int) -> None:
     with only_run(settings), open_instance(prepare_home()) as instance:
         _bury_killed_runs(instance)
         job = _narrated(settings).resolve_job_def(tune_gru4rec.name)
-        result = job.execute_in_process(
-            instance=instance,
-            raise_on_error=False,
-            run_config={
-                **_AT_TERMINAL,
-                "ops": {"search_configuration": {"config": {"trials": n_trials}}},
-            },
-            tags={_PROCESS_TAG: str(os.getpid())},
-        )
-        if not result.success:
-            raise CrossrecError(why(result))
+        ops = {search_configuration.name: {"config": {"trials": n_trials}}}
+        _execute(job, instance, ops=ops)
+
+
+def rebuild_with_controls(settings: Settings) -> int:
+    """Build everything that is out of date, train the controls, and make the report with them.
+
+    Returns
+    -------
+    int
+        How many assets were built, the report included.
+
+    Raises
+    ------
+    CrossrecError
+        As `rebuild` does, or if a control cannot be trained.
+    KeyboardInterrupt
+        If a person stopped it; the next call goes on.
+    """
+    n_built = rebuild(settings)
+    with only_run(settings), open_instance(prepare_home()) as instance:
+        defs = _narrated(settings)
+        _execute(defs.resolve_job_def(run_controls.name), instance)
+        # Controls make nothing out of date: the report is asked for by name.
+        assets_job = defs.resolve_implicit_global_asset_job_def()
+        _execute(assets_job, instance, asset_selection=[REPORT_KEY])
+        return n_built + 1 + _build(defs, instance, settings)
+
+
+def _execute(
+    job: dg.JobDefinition,
+    instance: dg.DagsterInstance,
+    asset_selection: Sequence[dg.AssetKey] | None = None,
+    ops: Mapping[str, Any] = MappingProxyType({}),
+) -> None:
+    """Run a job, or some assets of it, in this process.
+
+    Raises
+    ------
+    CrossrecError
+        If a step fails.
+    KeyboardInterrupt
+        If a person stopped it.
+    """
+    result = job.execute_in_process(
+        asset_selection=asset_selection,
+        instance=instance,
+        raise_on_error=False,
+        run_config={**_AT_TERMINAL, "ops": dict(ops)},
+        tags={_PROCESS_TAG: str(os.getpid())},
+    )
+    if not result.success:
+        raise CrossrecError(why(result))
 
 
 def _narrated(settings: Settings) -> dg.Definitions:

@@ -39,8 +39,8 @@ def measure_controls(
     """Measure every control, and put them together as ``controls.parquet``.
 
     Each control's rows are written to ``controls/`` as soon as they are known: a call that was
-    broken off goes on with those that are missing. Other sessions, or another main model, begin
-    anew.
+    broken off goes on with those that are missing. Other sessions, or another main model (of which
+    the data version tells), begin anew.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ def measure_controls(
     n_seeds
         Further seeds to train it with.
     directory
-        Where both lie.
+        Where both lie; rows of other sessions or models are deleted at the end.
     progress
         Receives lines before and after each control.
 
