@@ -1,6 +1,8 @@
 """Ranks and lists of every model on the test events, the metrics made of them, and the report."""
 
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 
 import dagster as dg
@@ -20,6 +22,16 @@ from crossrec_pipeline.defs.models import (
     require_bundle,
 )
 from crossrec_pipeline.defs.report_context import report_context
+from crossrec_pipeline.defs.report_findings import (
+    comparisons_path,
+    costs_path,
+    history_dir,
+    list_metrics_path,
+    lists_dir,
+    ranks_dir,
+    ranks_files,
+    report_findings,
+)
 from crossrec_pipeline.defs.sessions import SEQUENCES_KEY
 from crossrec_pipeline.digests import frame_digest, json_digest
 from crossrec_pipeline.errors import EvaluationError
@@ -31,6 +43,14 @@ from crossrec_pipeline.evaluation.measures import HEADLINE_CUTOFF
 from crossrec_pipeline.evaluation.oracle import OracleRecommender
 from crossrec_pipeline.evaluation.ranking import RANKS
 from crossrec_pipeline.evaluation.report import build_report
+from crossrec_pipeline.evaluation.report.figures import Figures
+from crossrec_pipeline.evaluation.report.history import (
+    keep,
+    new_record,
+    read_history,
+    with_record,
+)
+from crossrec_pipeline.evaluation.report.standing import standing
 from crossrec_pipeline.evaluation.significance import compare_all, resamples_for
 from crossrec_pipeline.evaluation.slices import (
     ORACLE,
@@ -54,21 +74,6 @@ _COMPARED_COLUMNS = [name for name in RANKS if name != "rest_ranks"]
 def metrics_path(settings: Settings) -> Path:
     """Return where the metrics of the last report lie."""
     return settings.evaluation_dir / "metrics.parquet"
-
-
-def list_metrics_path(settings: Settings) -> Path:
-    """Return where the metrics of the shown lists lie."""
-    return settings.evaluation_dir / "list_metrics.parquet"
-
-
-def comparisons_path(settings: Settings) -> Path:
-    """Return where the differences of the models lie, two by two."""
-    return settings.evaluation_dir / "comparisons.parquet"
-
-
-def costs_path(settings: Settings) -> Path:
-    """Return where sizes and times of the models lie."""
-    return settings.evaluation_dir / "costs.json"
 
 
 @dg.asset(
@@ -101,15 +106,15 @@ def ranks(
     costs: list[Cost] = []
     preview = pl.DataFrame()
     with (
-        atomic_directory(settings.evaluation_dir / "ranks") as ranks_dir,
-        atomic_directory(settings.evaluation_dir / "top_lists") as lists_dir,
+        atomic_directory(ranks_dir(settings)) as new_ranks,
+        atomic_directory(lists_dir(settings)) as new_lists,
     ):
         for name, model, bundle in _models(settings, dataset, items):
             context.log.info(f"ranking {dataset.test.n_predictions:,} test events under {name}")
             found = examine(model, dataset.test, dataset.vocabulary)
             lists = found.lists.frame()
-            found.ranks.write_parquet(ranks_dir / f"{name}.parquet")
-            lists.write_parquet(lists_dir / f"{name}.parquet")
+            found.ranks.write_parquet(new_ranks / f"{name}.parquet")
+            lists.write_parquet(new_lists / f"{name}.parquet")
             of_lists.append(
                 evaluate_lists(name, found.lists, found.ranks, dataset.vocabulary, genres)
             )
@@ -180,6 +185,47 @@ def _models(
 @reports_errors
 def report(settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult:
     """Compute the metrics from the ranks and write them up."""
+    dataset = SessionDataset.open(settings.sessions_dir)
+    ranks = ranks_files(settings)
+    metrics = _metrics(ranks, dataset)
+    comparisons = _comparisons({kind: ranks[kind] for kind in MODEL_KINDS}, dataset)
+    said = report_context(settings, dataset)
+    metrics_version = frame_digest(metrics)
+    record = new_record(
+        metrics,
+        metrics_version=metrics_version,
+        data_versions=said.data_versions,
+        code_version=version("crossrec-pipeline"),
+        main_model=MAIN_MODEL,
+        time=datetime.now(UTC),
+    )
+    history = with_record(read_history(history_dir(settings)), record)
+    written = build_report(
+        metrics, said, report_findings(settings, dataset, metrics, comparisons, history)
+    )
+    for path, frame in (
+        (metrics_path(settings), metrics),
+        (comparisons_path(settings), comparisons),
+    ):
+        with atomic_file(path) as partial:
+            frame.write_parquet(partial)
+    for name, text in (("report.md", written.markdown), ("report.html", written.html)):
+        with atomic_file(settings.evaluation_dir / name) as partial:
+            partial.write_text(text, encoding="utf-8")
+    keep(history, written.html, history_dir(settings))
+    return dg.MaterializeResult(
+        metadata={
+            "report": dg.MetadataValue.md(written.markdown),
+            "page": dg.MetadataValue.path(settings.evaluation_dir / "report.html"),
+            **_pictures(metrics),
+            "recall_at_20": _recall(pl.read_parquet(ranks[MAIN_MODEL], columns=["rank"])),
+        },
+        data_version=dg.DataVersion(metrics_version),
+    )
+
+
+def _pictures(metrics: pl.DataFrame) -> dict[str, dg.MarkdownMetadataValue]:
+    """Draw what the page of the asset shows."""
     from crossrec_pipeline.evaluation.charts import (
         recall_by_model,
         recall_by_type,
@@ -187,37 +233,13 @@ def report(settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult:
     )
     from crossrec_pipeline.rendering import png_markdown
 
-    dataset = SessionDataset.open(settings.sessions_dir)
-    ranks = {path.stem: path for path in sorted((settings.evaluation_dir / "ranks").iterdir())}
-    metrics = _metrics(ranks, dataset)
-    comparisons = _comparisons({kind: ranks[kind] for kind in MODEL_KINDS}, dataset)
-    written = build_report(metrics, report_context(settings, dataset))
-    with atomic_file(metrics_path(settings)) as partial:
-        metrics.write_parquet(partial)
-    with atomic_file(comparisons_path(settings)) as partial:
-        comparisons.write_parquet(partial)
-    for name, text in (("report.md", written.markdown), ("report.html", written.html)):
-        with atomic_file(settings.evaluation_dir / name) as partial:
-            partial.write_text(text)
-    charts = [
-        recall_by_model(metrics),
-        recall_by_type(metrics),
-        transition_heat_map(metrics, MAIN_MODEL),
-    ]
-    return dg.MaterializeResult(
-        metadata={
-            "report": dg.MetadataValue.md(written.markdown),
-            "page": dg.MetadataValue.path(settings.evaluation_dir / "report.html"),
-            **{
-                name: dg.MetadataValue.md(png_markdown(chart))
-                for name, chart in zip(
-                    ("by model", "by type", "by transition"), charts, strict=True
-                )
-            },
-            "recall_at_20": _recall(pl.read_parquet(ranks[MAIN_MODEL], columns=["rank"])),
-        },
-        data_version=dg.DataVersion(frame_digest(metrics)),
-    )
+    order = standing(Figures.read(metrics), MAIN_MODEL)
+    charts = {
+        "by model": recall_by_model(metrics, order.models, order.main, order.rival),
+        "by type": recall_by_type(metrics, order.shown, order.main, order.rival),
+        "by transition": transition_heat_map(metrics, order.main),
+    }
+    return {name: dg.MetadataValue.md(png_markdown(chart)) for name, chart in charts.items()}
 
 
 def _metrics(ranks: Mapping[str, Path], dataset: SessionDataset) -> pl.DataFrame:

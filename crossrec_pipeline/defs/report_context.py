@@ -43,7 +43,7 @@ def report_context(settings: Settings, dataset: SessionDataset) -> ReportContext
         },
         command=_command(settings),
         notes=_notes(settings),
-        history=bundles[MAIN_MODEL].manifest["training"]["history"],
+        training=bundles[MAIN_MODEL].manifest["training"]["history"],
     )
 
 
