@@ -41,7 +41,7 @@ from crossrec_pipeline.evaluation.costs import Cost, measure_cost, write_costs
 from crossrec_pipeline.evaluation.examination import examine
 from crossrec_pipeline.evaluation.measures import HEADLINE_CUTOFF
 from crossrec_pipeline.evaluation.oracle import OracleRecommender
-from crossrec_pipeline.evaluation.ranking import RANKS
+from crossrec_pipeline.evaluation.ranking import RANKS, PositionScorer
 from crossrec_pipeline.evaluation.report import build_report
 from crossrec_pipeline.evaluation.report.figures import Figures
 from crossrec_pipeline.evaluation.report.history import (
@@ -60,8 +60,7 @@ from crossrec_pipeline.evaluation.slices import (
     evaluate_contexts,
 )
 from crossrec_pipeline.interactions.world import build_world
-from crossrec_pipeline.models.base import Recommender
-from crossrec_pipeline.models.registry import Bundle, load_bundle
+from crossrec_pipeline.models.registry import LoadedBundle, load_bundle
 from crossrec_pipeline.resources import DUCKDB_POOL, Warehouse
 from crossrec_pipeline.sessions.store import SessionDataset
 from crossrec_pipeline.settings import Settings
@@ -109,7 +108,7 @@ def ranks(
         atomic_directory(ranks_dir(settings)) as new_ranks,
         atomic_directory(lists_dir(settings)) as new_lists,
     ):
-        for name, model, bundle in _models(settings, dataset, items):
+        for name, model, loaded in _models(settings, dataset, items):
             context.log.info(f"ranking {dataset.test.n_predictions:,} test events under {name}")
             found = examine(model, dataset.test, dataset.vocabulary)
             lists = found.lists.frame()
@@ -120,10 +119,8 @@ def ranks(
             )
             versions[name] = json_digest([frame_digest(found.ranks), frame_digest(lists)])
             recall[name] = _recall(found.ranks)
-            if bundle is not None:
-                costs.append(
-                    measure_cost(bundle, model, dataset.test, found.predictions_per_second)
-                )
+            if loaded is not None:
+                costs.append(measure_cost(loaded, dataset.test, found.predictions_per_second))
             if name == MAIN_MODEL:
                 preview = found.ranks.head(8)
     list_metrics = pl.concat(of_lists)
@@ -148,7 +145,7 @@ def ranks(
 
 def _models(
     settings: Settings, dataset: SessionDataset, items: pl.DataFrame
-) -> Iterator[tuple[str, Recommender, Bundle | None]]:
+) -> Iterator[tuple[str, PositionScorer, LoadedBundle | None]]:
     """Yield what is ranked by, one loaded model at a time; the oracle has no bundle.
 
     Raises
@@ -163,7 +160,7 @@ def _models(
                 f"models/{kind} was trained on other sessions than those in "
                 f"{settings.sessions_dir}. Materialise models/{kind} first."
             )
-        yield kind, loaded.model, loaded.bundle
+        yield kind, loaded.model, loaded
     if settings.events == "simulated":
         world = build_world(items, settings.simulation.seed)
         yield ORACLE, OracleRecommender(world, dataset.vocabulary), None

@@ -11,7 +11,7 @@ import numpy as np
 from crossrec_pipeline.atomic import atomic_file
 from crossrec_pipeline.errors import EvaluationError
 from crossrec_pipeline.models.base import Recommender, top_k
-from crossrec_pipeline.models.registry import Bundle
+from crossrec_pipeline.models.registry import LoadedBundle
 from crossrec_pipeline.sessions.store import SessionStore
 
 N_TIMED_SESSIONS = 50
@@ -47,20 +47,14 @@ class Cost:
 
 
 def measure_cost(
-    bundle: Bundle,
-    model: Recommender,
-    store: SessionStore,
-    predictions_per_second: float,
-    seed: int = 0,
+    loaded: LoadedBundle, store: SessionStore, predictions_per_second: float, seed: int = 0
 ) -> Cost:
     """Read what the bundle says of itself, and time single sessions.
 
     Parameters
     ----------
-    bundle
-        Where the model came from.
-    model
-        The model of the bundle.
+    loaded
+        The model, and where it came from.
     store
         Sessions to ask for; `N_TIMED_SESSIONS` are drawn.
     predictions_per_second
@@ -68,12 +62,12 @@ def measure_cost(
     seed
         Of the draw.
     """
-    latencies = session_latencies_ms(model, store, seed)
+    latencies = session_latencies_ms(loaded.model, store, seed)
     p50, p95 = np.quantile(latencies, [0.5, 0.95]).tolist() if len(latencies) else (None, None)
     return Cost(
-        model=bundle.kind,
-        bundle_bytes=sum(file["bytes"] for file in bundle.manifest["files"].values()),
-        fit_seconds=bundle.manifest["training"]["summary"].get("seconds"),
+        model=loaded.bundle.kind,
+        bundle_bytes=sum(file["bytes"] for file in loaded.manifest["files"].values()),
+        fit_seconds=loaded.manifest["training"]["summary"].get("seconds"),
         predictions_per_second=predictions_per_second,
         latency_p50_ms=p50,
         latency_p95_ms=p95,

@@ -1,6 +1,7 @@
 """Differences of the main model from every other go in; one point with its interval each."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import altair as alt
 
@@ -22,8 +23,10 @@ def differences_from_main(rows: Sequence[Row], main: str) -> Chart:
     main
         The main model's name.
     """
-    columns = ("other", "difference", "low", "high", "significant")
-    values = [dict(zip(columns, row, strict=True)) for row in rows]
+    values: list[dict[str, Any]] = [
+        {"other": other, "difference": value, "low": low, "high": high, "significant": significant}
+        for other, value, low, high, significant in rows
+    ]
     y = alt.Y("other:N", sort=[row[0] for row in rows], title=None)
     base = alt.Chart(alt.InlineData(values=values))
     zero = alt.Chart(alt.InlineData(values=[{"zero": 0}])).mark_rule(color=GREY).encode(x="zero:Q")

@@ -39,9 +39,9 @@ def recall_by_type(
     Parameters are those of `recall_by_model`.
     """
     rows = select(metrics, "target_type").filter(pl.col("model").is_in(list(models)))
-    layers = _bars(alt.Chart(), models, main, rival)
-    layers.data = inline(rows, "target_type", *_BAR)
-    return layers.properties(width=WIDTH, height=alt.Step(18)).facet(
+    layers = _bars(alt.Chart(), models, main, rival).properties(width=WIDTH, height=alt.Step(18))
+    return layers.facet(
+        data=inline(rows, "target_type", *_BAR),
         row=alt.Row(
             "target_type:N",
             title=None,
@@ -52,7 +52,7 @@ def recall_by_type(
     )
 
 
-def _bars(base: alt.Chart, models: Sequence[str], main: str, rival: str | None) -> alt.LayerChart:
+def _bars(base: alt.Chart, models: Sequence[str], main: str, rival: str | None) -> Chart:
     y = alt.Y("model:N", sort=list(models), title=None)
     bars = base.mark_bar().encode(
         x=alt.X("value:Q", title=f"Recall@{HEADLINE_CUTOFF}", scale=alt.Scale(zero=True)),

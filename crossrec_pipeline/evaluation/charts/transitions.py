@@ -56,7 +56,7 @@ def _label(column: str, form: str) -> pl.Expr:
     )
 
 
-def _cells(rows: pl.DataFrame, column: str, scale: alt.Scale) -> alt.LayerChart:
+def _cells(rows: pl.DataFrame, column: str, scale: alt.Scale) -> Chart:
     rows = rows.with_columns(
         pl.col("n").map_elements("n {:,}".format, pl.String).alias("count"),
         # Grey on an empty cell, which has the page's own ground.

@@ -30,7 +30,7 @@ def recall_trend(rows: pl.DataFrame, models: Sequence[str], main: str, rival: st
     """
     drawn = rows.filter(pl.col("model").is_in(list(models)))
     base = alt.Chart(inline(drawn, "report", "model", "value", "low", "high")).encode(
-        x=alt.X("report:Q", title="Report", axis=alt.Axis(format="d", tickMinStep=1)),
+        x=alt.X("report:O", title="Report", axis=alt.Axis(labelAngle=0, labelOverlap=True)),
         color=model_colour(models, main, rival, legend()),
     )
     lines = base.mark_line(point=alt.OverlayMarkDef(size=45, filled=True)).encode(

@@ -14,6 +14,14 @@ class Paragraph:
 
 
 @dataclass(frozen=True)
+class Subheading:
+    """Stands above the blocks that follow, within a section."""
+
+    form: ClassVar[str] = "subheading"
+    text: str
+
+
+@dataclass(frozen=True)
 class Lead:
     """Sentences that say what was found; they stand out."""
 
@@ -78,7 +86,7 @@ class Command:
     line: str
 
 
-Block = Paragraph | Lead | Table | Drawing | Gallery | Fold | Command
+Block = Paragraph | Subheading | Lead | Table | Drawing | Gallery | Fold | Command
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,12 @@ from crossrec_pipeline.evaluation.report.figures import Figure, Figures
 from crossrec_pipeline.evaluation.report.standing import Standing
 
 _TITLES = {
-    "position": "Events seen so far",
-    "session_length": "Length of the session",
-    "target_popularity": "Popularity decile of the next item",
-    "first_of_type": "First item of its type in the session",
-    "weekday": "Weekday (UTC)",
-    "known_user": "User known from train",
+    "position": ("By place in the session", "Events seen so far"),
+    "session_length": ("By length of the session", "Events of the session"),
+    "target_popularity": ("By popularity of the next item", "Decile of train support"),
+    "first_of_type": ("By whether the next item's type is new", "First of its type in the session"),
+    "weekday": ("By weekday", "Weekday, UTC"),
+    "known_user": ("By whether the user is known", "User has sessions in train"),
 }
 _READING = {
     "position": "How the figure changes as a session goes on.",
@@ -67,7 +67,8 @@ def _groups(figures: Figures, model: str, slice_: str) -> list[str]:
 
 
 def _table(figures: Figures, order: Standing, slice_: str) -> Table:
-    header = [_TITLES[slice_], "n"]
+    title, axis_title = _TITLES[slice_]
+    header = [axis_title, "n"]
     for model in order.pair:
         header += [model, "95 % interval"]
     rows = []
@@ -77,4 +78,4 @@ def _table(figures: Figures, order: Standing, slice_: str) -> Table:
         for model in order.pair:
             row += [figures.text(model, figure), figures.interval(model, figure)]
         rows.append(row)
-    return Table(f"Recall@{HEADLINE_CUTOFF} by: {_TITLES[slice_].lower()}", header, rows)
+    return Table(f"{title}, Recall@{HEADLINE_CUTOFF}", header, rows)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from crossrec_pipeline.evaluation.examples import N_SHOWN, Example, Title
-from crossrec_pipeline.evaluation.report.blocks import Block, Paragraph, Section, Table
+from crossrec_pipeline.evaluation.report.blocks import Block, Paragraph, Section, Subheading, Table
 from crossrec_pipeline.evaluation.report.numbers import percent
 from crossrec_pipeline.evaluation.report.standing import Standing
 
@@ -39,16 +39,16 @@ def _example(number: int, example: Example) -> list[Block]:
                 marked.add((place, len(row)))
             row.append("" if title is None else (_HIT if title.is_next else "") + _named(title))
         rows.append(row)
-    caption = f"{number}. {example.outcome} ({percent(example.share)} of the predictions)"
     return [
+        Subheading(f"{number}. {example.outcome} ({percent(example.share)} of the predictions)"),
+        Paragraph(f"Seen: {earlier}{seen}. Came next: {_named(example.target)}; {ranks}."),
         Table(
-            caption,
+            f"What each model would have shown ({number})",
             ["Place", *(of.model for of in example.suggestions)],
             rows,
             n_text_columns=1 + len(example.suggestions),
             marked=frozenset(marked),
         ),
-        Paragraph(f"Seen: {earlier}{seen}. Came next: {_named(example.target)}; {ranks}."),
     ]
 
 

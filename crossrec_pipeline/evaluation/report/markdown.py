@@ -9,6 +9,7 @@ from crossrec_pipeline.evaluation.report.blocks import (
     Lead,
     Paragraph,
     Section,
+    Subheading,
     Table,
 )
 from crossrec_pipeline.evaluation.report.context import ReportContext
@@ -43,6 +44,8 @@ def _lines(block: Block) -> Iterator[str]:
     match block:
         case Paragraph(text):
             yield _escaped(text)
+        case Subheading(text):
+            yield f"### {_escaped(text)}"
         case Lead(sentences):
             yield f"**{_escaped(' '.join(sentences))}**"
         case Table():
