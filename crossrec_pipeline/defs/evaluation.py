@@ -67,7 +67,7 @@ from crossrec_pipeline.settings import Settings
 
 RANKS_KEY = dg.AssetKey(["evaluation", "ranks"])
 
-_COMPARED_COLUMNS = [name for name in RANKS if name != "rest_ranks"]
+_COMPARED_COLUMNS = ["session", "position", "target_index", "target_type", "rank"]
 
 
 def metrics_path(settings: Settings) -> Path:

@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -48,7 +49,7 @@ class Counting(Markov):
         super().__init__()
         self.asked: list[int] = []
 
-    def score(self, sessions: list[np.ndarray]) -> np.ndarray:  # type: ignore[override]
+    def score(self, sessions: Sequence[np.ndarray]) -> np.ndarray:
         self.asked.append(len(sessions))
         return super().score(sessions)
 
