@@ -69,10 +69,9 @@ def _bounds(found: Difference | None) -> str:
 def _whether_real(found: Difference | None, differences: Differences | None) -> str:
     if found is None or found.significant is None or differences is None:
         return "Whether the difference is real was not tested."
-    adjusted = (
-        f"p = {p_value(found.p_holm)} after the adjustment for all {differences.n_pairs} pairs of "
-        "models"
-    ).replace("= <", "<")
+    adjusted = f"p = {p_value(found.p_holm)}".replace("= <", "<")
+    if differences.n_pairs > 1:
+        adjusted += f" after the adjustment for all {differences.n_pairs} pairs of models"
     if found.significant:
         return f"The difference is real, not the luck of which sessions are in test ({adjusted})."
     return f"The difference may be the luck of which sessions are in test ({adjusted})."

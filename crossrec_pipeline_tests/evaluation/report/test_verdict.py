@@ -49,7 +49,16 @@ def test_the_best_model_and_its_lead_over_the_best_rival_are_said_first():
         "markov, its best rival (95 % interval of the difference: 5.0 to 7.0 points)."
     )
     assert "The difference is real" in said
-    assert "(p = 0.0123 after the adjustment for all 1 pairs of models)" in said
+    assert "(p = 0.0123)." in said
+
+
+def test_the_adjustment_is_named_where_there_are_several_pairs():
+    comparisons = compared(0.05, 0.07, True).comparisons
+    assert comparisons is not None
+    third = comparisons.with_columns(other=pl.lit("popularity"))
+
+    said = verdict(Findings(comparisons=pl.concat([comparisons, third])))
+    assert "(p = 0.0123 after the adjustment for all 2 pairs of models)" in said
 
 
 def test_a_rival_that_is_better_is_named_as_the_best():
