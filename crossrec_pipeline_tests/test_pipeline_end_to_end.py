@@ -6,8 +6,11 @@ import pytest
 
 from crossrec_pipeline import load_recommender
 from crossrec_pipeline.definitions import build_definitions
+from crossrec_pipeline.defs import evaluation
 from crossrec_pipeline.defs.models import MODEL_KINDS
 from crossrec_pipeline.defs.sources import report_sources
+from crossrec_pipeline.evaluation.costs import read_costs
+from crossrec_pipeline.evaluation.report.history import read_history
 from crossrec_pipeline.models.registry import champion_path
 from crossrec_pipeline.resources import Warehouse
 from crossrec_pipeline.settings import Settings, load_settings
@@ -90,6 +93,39 @@ def test_the_figures_are_between_chance_and_the_oracle(
         assert 3 * recall["chance"] < recall[model] < recall["oracle"]
     report = (settings.evaluation_dir / "report.md").read_text()
     assert all(model in report for model in recall)
+
+
+def test_every_model_is_compared_timed_and_listed(
+    result: dg.ExecuteInProcessResult, settings: Settings
+):
+    trained = {"popularity", "markov", "gru4rec"}
+    folder = settings.evaluation_dir
+    comparisons = pl.read_parquet(folder / "comparisons.parquet")
+    assert set(comparisons["model"]) | set(comparisons["other"]) == trained
+    assert {cost.model for cost in read_costs(folder / "costs.json")} == trained
+    lists = pl.read_parquet(folder / "list_metrics.parquet")
+    assert set(lists["model"]) == trained | {"oracle"}
+    assert {path.stem for path in (folder / "top_lists").iterdir()} == trained | {"oracle"}
+    contexts = pl.read_parquet(folder / "metrics.parquet").filter(slice="position")
+    assert set(contexts["model"]) == trained | {"chance", "oracle"}
+
+
+def test_a_report_of_the_same_metrics_is_recorded_once(
+    result: dg.ExecuteInProcessResult, settings: Settings
+):
+    page = settings.evaluation_dir / "report.html"
+    before = page.read_text()
+
+    assert dg.materialize(
+        [evaluation.report],
+        resources={"settings": settings},
+        instance=dg.DagsterInstance.ephemeral(),
+    ).success
+    assert page.read_text() == before
+    (record,) = read_history(settings.evaluation_dir / "history")
+    assert set(record.figures) == {"popularity", "markov", "gru4rec", "oracle"}
+    (kept,) = (settings.evaluation_dir / "history").glob("*.html")
+    assert kept.read_text() == before
 
 
 def test_the_champion_answers_across_domains(result: dg.ExecuteInProcessResult, settings: Settings):

@@ -1,7 +1,9 @@
-"""Ranks of every test event under every model, the metrics made of them, and the report."""
+"""Ranks and lists of every model on the test events, the metrics made of them, and the report."""
 
 import json
-import shlex
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 
 import dagster as dg
@@ -20,21 +22,53 @@ from crossrec_pipeline.defs.models import (
     model_key,
     require_bundle,
 )
-from crossrec_pipeline.defs.sessions import SEQUENCES_KEY, statistics_path
+from crossrec_pipeline.defs.report_context import report_context
+from crossrec_pipeline.defs.report_findings import (
+    comparisons_path,
+    costs_path,
+    history_dir,
+    list_metrics_path,
+    lists_dir,
+    ranks_dir,
+    ranks_files,
+    report_findings,
+)
+from crossrec_pipeline.defs.sessions import SEQUENCES_KEY
 from crossrec_pipeline.digests import frame_digest, json_digest
 from crossrec_pipeline.errors import EvaluationError
+from crossrec_pipeline.evaluation.beyond_accuracy import evaluate_lists, item_genres
+from crossrec_pipeline.evaluation.contexts import contexts
+from crossrec_pipeline.evaluation.costs import Cost, measure_cost, write_costs
+from crossrec_pipeline.evaluation.examination import examine
 from crossrec_pipeline.evaluation.measures import HEADLINE_CUTOFF
 from crossrec_pipeline.evaluation.oracle import OracleRecommender
-from crossrec_pipeline.evaluation.ranking import RANKS, rank_predictions
-from crossrec_pipeline.evaluation.report import PartCounts, ReportContext, build_report
-from crossrec_pipeline.evaluation.slices import ORACLE, evaluate, evaluate_chance
+from crossrec_pipeline.evaluation.ranking import RANKS, PositionScorer
+from crossrec_pipeline.evaluation.report import build_report
+from crossrec_pipeline.evaluation.report.figures import Figures
+from crossrec_pipeline.evaluation.report.history import (
+    keep,
+    new_record,
+    read_history,
+    with_record,
+)
+from crossrec_pipeline.evaluation.report.standing import standing
+from crossrec_pipeline.evaluation.significance import compare_all, resamples_for
+from crossrec_pipeline.evaluation.slices import (
+    ORACLE,
+    evaluate,
+    evaluate_chance,
+    evaluate_chance_contexts,
+    evaluate_contexts,
+)
 from crossrec_pipeline.interactions.world import build_world
-from crossrec_pipeline.models.registry import load_bundle
+from crossrec_pipeline.models.registry import LoadedBundle, load_bundle
 from crossrec_pipeline.resources import DUCKDB_POOL, Warehouse
-from crossrec_pipeline.sessions.store import PARTS, SessionDataset
+from crossrec_pipeline.sessions.store import SessionDataset
 from crossrec_pipeline.settings import Settings
 
 RANKS_KEY = dg.AssetKey(["evaluation", "ranks"])
+
+_COMPARED_COLUMNS = ["session", "position", "target_index", "target_type", "rank"]
 
 
 def metrics_path(settings: Settings) -> Path:
@@ -69,7 +103,8 @@ def ranked_bundles(settings: Settings) -> dict[str, str]:
     automation_condition=with_upstream(ignoring=dg.AssetSelection.assets(ITEMS_KEY, SEQUENCES_KEY)),
     description=(
         "For every test event after a session's first: the rank of the true next item among all "
-        "items, under each model. Every figure is computed from these; nothing is scored twice."
+        "items, under each model. Of a sample also what each model would show, and of each model "
+        "its size and speed. Every figure is computed from these; nothing is scored twice."
     ),
 )
 @reports_errors
@@ -78,8 +113,65 @@ def ranks(
 ) -> dg.MaterializeResult:
     """Rank the test events under each model and, on a simulated log, under its own law."""
     dataset = SessionDataset.open(settings.sessions_dir)
-    frames: dict[str, pl.DataFrame] = {}
+    items = warehouse.read("catalogue.items")
+    genres = item_genres(dataset.vocabulary, items)
+    versions: dict[str, str] = {}
     ranked: dict[str, str] = {}
+    recall: dict[str, float] = {}
+    of_lists: list[pl.DataFrame] = []
+    costs: list[Cost] = []
+    preview = pl.DataFrame()
+    with (
+        atomic_directory(ranks_dir(settings)) as new_ranks,
+        atomic_directory(lists_dir(settings)) as new_lists,
+    ):
+        for name, model, loaded in _models(settings, dataset, items):
+            context.log.info(f"ranking {dataset.test.n_predictions:,} test events under {name}")
+            found = examine(model, dataset.test, dataset.vocabulary)
+            lists = found.lists.frame()
+            found.ranks.write_parquet(new_ranks / f"{name}.parquet")
+            lists.write_parquet(new_lists / f"{name}.parquet")
+            of_lists.append(
+                evaluate_lists(name, found.lists, found.ranks, dataset.vocabulary, genres)
+            )
+            versions[name] = json_digest([frame_digest(found.ranks), frame_digest(lists)])
+            recall[name] = _recall(found.ranks)
+            if loaded is not None:
+                ranked[name] = loaded.bundle.data_version
+                costs.append(measure_cost(loaded, dataset.test, found.predictions_per_second))
+            if name == MAIN_MODEL:
+                preview = found.ranks.head(8)
+        _ranked_bundles_path(new_ranks).write_text(json.dumps(ranked, indent=1))
+    list_metrics = pl.concat(of_lists)
+    with atomic_file(list_metrics_path(settings)) as partial:
+        list_metrics.write_parquet(partial)
+    write_costs(costs, costs_path(settings))
+    table = pl.DataFrame(
+        {"model": list(recall), "Recall@20": [f"{value:.4f}" for value in recall.values()]}
+    )
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": dataset.test.n_predictions * len(versions),
+            "dagster/column_schema": column_schema(RANKS),
+            "predictions": dataset.test.n_predictions,
+            "recall": dg.MetadataValue.md(markdown_table(table)),
+            "preview": dg.MetadataValue.md(markdown_table(preview)),
+        },
+        # Sizes and times are not the same twice: they mark nothing as changed.
+        data_version=dg.DataVersion(json_digest([versions, frame_digest(list_metrics)])),
+    )
+
+
+def _models(
+    settings: Settings, dataset: SessionDataset, items: pl.DataFrame
+) -> Iterator[tuple[str, PositionScorer, LoadedBundle | None]]:
+    """Yield what is ranked by, one loaded model at a time; the oracle has no bundle.
+
+    Raises
+    ------
+    EvaluationError
+        If a model was trained on other sessions.
+    """
     for kind in MODEL_KINDS:
         loaded = load_bundle(require_bundle(settings, kind).path)
         if loaded.vocabulary.digest != dataset.vocabulary.digest:
@@ -87,34 +179,10 @@ def ranks(
                 f"models/{kind} was trained on other sessions than those in "
                 f"{settings.sessions_dir}. Materialise models/{kind} first."
             )
-        context.log.info(f"ranking {dataset.test.n_predictions:,} test events under {kind}")
-        frames[kind] = rank_predictions(loaded.model, dataset.test, dataset.vocabulary)
-        ranked[kind] = loaded.bundle.data_version
+        yield kind, loaded.model, loaded
     if settings.events == "simulated":
-        context.log.info("ranking under the exact law of the simulation")
-        world = build_world(warehouse.read("catalogue.items"), settings.simulation.seed)
-        oracle = OracleRecommender(world, dataset.vocabulary)
-        frames[ORACLE] = rank_predictions(oracle, dataset.test, dataset.vocabulary)
-    with atomic_directory(settings.evaluation_dir / "ranks") as partial:
-        for name, frame in frames.items():
-            frame.write_parquet(partial / f"{name}.parquet")
-        _ranked_bundles_path(partial).write_text(json.dumps(ranked, indent=1))
-    recall = {name: _recall(frame) for name, frame in frames.items()}
-    table = pl.DataFrame(
-        {"model": list(recall), "Recall@20": [f"{value:.4f}" for value in recall.values()]}
-    )
-    return dg.MaterializeResult(
-        metadata={
-            "dagster/row_count": sum(frame.height for frame in frames.values()),
-            "dagster/column_schema": column_schema(RANKS),
-            "predictions": dataset.test.n_predictions,
-            "recall": dg.MetadataValue.md(markdown_table(table)),
-            "preview": dg.MetadataValue.md(markdown_table(frames[MAIN_MODEL].head(8))),
-        },
-        data_version=dg.DataVersion(
-            json_digest({name: frame_digest(frame) for name, frame in frames.items()})
-        ),
-    )
+        world = build_world(items, settings.simulation.seed)
+        yield ORACLE, OracleRecommender(world, dataset.vocabulary), None
 
 
 @dg.asset(
@@ -123,7 +191,7 @@ def ranks(
     group_name="evaluation",
     kinds={"markdown", "html"},
     owners=["team:ml"],
-    code_version="2",
+    code_version="3",
     automation_condition=with_upstream(),
     description=(
         "Precision, Recall, F1, MRR, NDCG and MAP of every model beside chance and, on a simulated "
@@ -133,6 +201,47 @@ def ranks(
 @reports_errors
 def report(settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult:
     """Compute the metrics from the ranks and write them up."""
+    dataset = SessionDataset.open(settings.sessions_dir)
+    ranks = ranks_files(settings)
+    metrics = _metrics(ranks, dataset)
+    comparisons = _comparisons({kind: ranks[kind] for kind in MODEL_KINDS}, dataset)
+    said = report_context(settings, dataset)
+    metrics_version = frame_digest(metrics)
+    record = new_record(
+        metrics,
+        metrics_version=metrics_version,
+        data_versions=said.data_versions,
+        code_version=version("crossrec-pipeline"),
+        main_model=MAIN_MODEL,
+        time=datetime.now(UTC),
+    )
+    history = with_record(read_history(history_dir(settings)), record)
+    written = build_report(
+        metrics, said, report_findings(settings, dataset, metrics, comparisons, history)
+    )
+    for path, frame in (
+        (metrics_path(settings), metrics),
+        (comparisons_path(settings), comparisons),
+    ):
+        with atomic_file(path) as partial:
+            frame.write_parquet(partial)
+    for name, text in (("report.md", written.markdown), ("report.html", written.html)):
+        with atomic_file(settings.evaluation_dir / name) as partial:
+            partial.write_text(text, encoding="utf-8")
+    keep(history, written.html, history_dir(settings))
+    return dg.MaterializeResult(
+        metadata={
+            "report": dg.MetadataValue.md(written.markdown),
+            "page": dg.MetadataValue.path(settings.evaluation_dir / "report.html"),
+            **_pictures(metrics),
+            "recall_at_20": _recall(pl.read_parquet(ranks[MAIN_MODEL], columns=["rank"])),
+        },
+        data_version=dg.DataVersion(metrics_version),
+    )
+
+
+def _pictures(metrics: pl.DataFrame) -> dict[str, dg.MarkdownMetadataValue]:
+    """Draw what the page of the asset shows."""
     from crossrec_pipeline.evaluation.charts import (
         recall_by_model,
         recall_by_type,
@@ -140,108 +249,38 @@ def report(settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult:
     )
     from crossrec_pipeline.rendering import png_markdown
 
-    dataset = SessionDataset.open(settings.sessions_dir)
-    frames = {
-        path.stem: pl.read_parquet(path)
-        for path in sorted((settings.evaluation_dir / "ranks").glob("*.parquet"))
+    order = standing(Figures.read(metrics), MAIN_MODEL)
+    charts = {
+        "by model": recall_by_model(metrics, order.models, order.main, order.rival),
+        "by type": recall_by_type(metrics, order.shown, order.main, order.rival),
+        "by transition": transition_heat_map(metrics, order.main),
     }
-    metrics = pl.concat(
-        [
-            evaluate_chance(frames[MAIN_MODEL], dataset.vocabulary),
-            *(evaluate(name, frame, dataset.vocabulary.types) for name, frame in frames.items()),
-        ]
-    )
-    written = build_report(metrics, _context(settings, dataset))
-    with atomic_file(metrics_path(settings)) as partial:
-        metrics.write_parquet(partial)
-    for name, text in (("report.md", written.markdown), ("report.html", written.html)):
-        with atomic_file(settings.evaluation_dir / name) as partial:
-            partial.write_text(text)
-    charts = [
-        recall_by_model(metrics),
-        recall_by_type(metrics),
-        transition_heat_map(metrics, MAIN_MODEL),
+    return {name: dg.MetadataValue.md(png_markdown(chart)) for name, chart in charts.items()}
+
+
+def _metrics(ranks: Mapping[str, Path], dataset: SessionDataset) -> pl.DataFrame:
+    """Evaluate one model after the other, so that one frame of ranks is held at a time."""
+    vocabulary = dataset.vocabulary
+    circumstances = contexts(dataset.test, dataset.train, vocabulary)
+    main = pl.read_parquet(ranks[MAIN_MODEL])
+    found = [
+        evaluate_chance(main, vocabulary),
+        evaluate_chance_contexts(main, circumstances, vocabulary),
     ]
-    return dg.MaterializeResult(
-        metadata={
-            "report": dg.MetadataValue.md(written.markdown),
-            "page": dg.MetadataValue.path(settings.evaluation_dir / "report.html"),
-            **{
-                name: dg.MetadataValue.md(png_markdown(chart))
-                for name, chart in zip(
-                    ("by model", "by type", "by transition"), charts, strict=True
-                )
-            },
-            "recall_at_20": _recall(frames[MAIN_MODEL]),
-        },
-        data_version=dg.DataVersion(frame_digest(metrics)),
-    )
+    for name, path in ranks.items():
+        frame = pl.read_parquet(path)
+        found.append(evaluate(name, frame, vocabulary.types))
+        found.append(evaluate_contexts(name, frame, circumstances))
+    return pl.concat(found)
+
+
+def _comparisons(ranks: Mapping[str, Path], dataset: SessionDataset) -> pl.DataFrame:
+    """Compare the trained models two by two; the law of a simulated log is no rival of theirs."""
+    frames = {
+        name: pl.read_parquet(path, columns=_COMPARED_COLUMNS) for name, path in ranks.items()
+    }
+    return compare_all(frames, dataset.vocabulary.types, n_resamples=resamples_for(len(frames)))
 
 
 def _recall(frame: pl.DataFrame) -> float:
     return float(np.mean(frame["rank"].to_numpy() <= HEADLINE_CUTOFF))
-
-
-def _context(settings: Settings, dataset: SessionDataset) -> ReportContext:
-    counts = json.loads(statistics_path(settings).read_text())
-    bundles = {kind: require_bundle(settings, kind) for kind in MODEL_KINDS}
-    simulated = settings.events in ("simulated", "uniform")
-    return ReportContext(
-        title="Next-item recommendations across domains",
-        main_model=MAIN_MODEL,
-        events=f"{settings.events}, seed {settings.simulation.seed}"
-        if simulated
-        else settings.events,
-        n_items_by_type=dict(
-            dataset.vocabulary.frame["item_type"].value_counts(sort=True, name="n").iter_rows()
-        ),
-        parts=[
-            PartCounts(
-                part,
-                store.n_sessions,
-                store.n_events,
-                len(set(store.item_index.tolist())),
-                counts["cold_events"].get(part, 0),
-            )
-            for part in PARTS
-            if (store := getattr(dataset, part))
-        ],
-        validation_start=counts["validation_cut"],
-        test_start=counts["test_cut"],
-        data_versions={
-            "sessions/sequences": dataset.digest,
-            **{f"models/{kind}": bundle.data_version for kind, bundle in bundles.items()},
-        },
-        command=_command(settings),
-        notes=_notes(settings),
-        history=bundles[MAIN_MODEL].manifest["training"]["history"],
-    )
-
-
-def _command(settings: Settings) -> str:
-    """Say how to get the figures again: the settings that are not the defaults, and the command."""
-    usual = Settings.model_construct()
-    sections = ("simulation", "sessions", "split", "training")
-    given = [
-        f"CROSSREC_{section.upper()}__{name.upper()}={value}"
-        for section in sections
-        for name, value in getattr(settings, section)
-        if value != getattr(getattr(usual, section), name)
-    ]
-    if settings.events != usual.events:
-        given.insert(0, f"CROSSREC_EVENTS={shlex.quote(settings.events)}")
-    return " ".join([*given, "crossrec run"])
-
-
-def _notes(settings: Settings) -> list[str]:
-    sessions = settings.sessions
-    notes = [
-        f"A session ends after {sessions.gap_minutes:g} minutes without an event, unless the log "
-        f"names its sessions; an item needs {sessions.min_support} events in train to be ranked."
-    ]
-    if settings.events == "uniform":
-        notes.append(
-            "Items were put into random sessions: there is nothing to learn, and a model that is "
-            "further from chance than noise allows is measured wrongly."
-        )
-    return notes

@@ -70,7 +70,7 @@ def contexts(test: SessionStore, train: SessionStore, vocabulary: Vocabulary) ->
     codes = {
         "position": _bracket(position_of_event[events], _POSITIONS),
         "session_length": _bracket(test.lengths, _LENGTHS)[session],
-        "target_popularity": _deciles(vocabulary.support)[items[events]],
+        "target_popularity": popularity_deciles(vocabulary.support)[items[events]],
         "first_of_type": ~_first_of_type(session_of_event, vocabulary.type_codes[items])[events],
         # 1970 began on a Thursday.
         "weekday": ((day + 3) % 7)[session],
@@ -108,14 +108,17 @@ def check_contexts(contexts: pl.DataFrame, ranks: pl.DataFrame) -> None:
         )
 
 
-def _bracket(values: np.ndarray, lower_bounds: Mapping[int, str]) -> np.ndarray:
-    return np.searchsorted(list(lower_bounds), values, side="right") - 1
+def popularity_deciles(support: np.ndarray) -> np.ndarray:
+    """Return the decile of each item by train support, from 0 to 9 (the most popular), int64 [V].
 
-
-def _deciles(support: np.ndarray) -> np.ndarray:
-    """Decile of each item by support, from 0; items of equal support are in the same."""
+    Items of equal support are in the same one.
+    """
     bounds = np.quantile(support, np.arange(1, 10) / 10)
     return np.searchsorted(bounds, support, side="left")
+
+
+def _bracket(values: np.ndarray, lower_bounds: Mapping[int, str]) -> np.ndarray:
+    return np.searchsorted(list(lower_bounds), values, side="right") - 1
 
 
 def _first_of_type(session: np.ndarray, type_codes: np.ndarray) -> np.ndarray:

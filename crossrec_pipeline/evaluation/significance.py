@@ -119,6 +119,11 @@ def compare_with(
     return _compare(ranks, item_types, pairs, n_resamples, seed)
 
 
+def resamples_for(n_models: int) -> int:
+    """Return how many resamples `compare_all` of so many models takes: 10,000, more for many."""
+    return max(10_000, _resamples_needed(n_models * (n_models - 1) // 2))
+
+
 def check_same_predictions(ranks: Mapping[str, pl.DataFrame]) -> None:
     """See to it that all ranks are of the same predictions, row by row.
 
@@ -167,7 +172,7 @@ def _compare(
     n_resamples: int,
     seed: int,
 ) -> pl.DataFrame:
-    needed = len(pairs) * round(2 / LEVEL)
+    needed = _resamples_needed(len(pairs))
     if n_resamples < needed:
         raise EvaluationError(
             f"{n_resamples:,} resamples cannot show any of {len(pairs)} differences to be "
@@ -188,6 +193,10 @@ def _compare(
         )
     ]
     return pl.DataFrame(rows, schema=pl.Schema(COMPARISONS), orient="row")
+
+
+def _resamples_needed(n_pairs: int) -> int:
+    return n_pairs * round(2 / LEVEL)
 
 
 def _resample(

@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
+import polars as pl
 
 from crossrec_pipeline.errors import EvaluationError
 from crossrec_pipeline.evaluation.ranking import PositionScorer
@@ -20,6 +21,9 @@ from crossrec_pipeline.sessions.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+TOP_LISTS: dict[str, pl.DataType] = {"prediction": pl.Int64(), "items": pl.List(pl.Int32())}
+"""One row a list: the row of the RANKS frame it belongs to, and item indexes, best first."""
 
 _SCORES_AT_ONCE = 1 << 24
 """64 MiB of float32."""
@@ -39,6 +43,20 @@ class TopLists:
 
     prediction: np.ndarray
     items: np.ndarray
+
+    def frame(self) -> pl.DataFrame:
+        """Return the lists as columns of `TOP_LISTS`."""
+        rows = pl.Series(self.items).arr.to_list() if self.items.size else []
+        return pl.DataFrame(
+            {"prediction": self.prediction, "items": rows}, schema=pl.Schema(TOP_LISTS)
+        )
+
+    @classmethod
+    def of_frame(cls, frame: pl.DataFrame) -> "TopLists":
+        """Take lists of equal length from what `frame` gave."""
+        flat = frame["items"].explode(empty_as_null=False).to_numpy()
+        n_items = len(flat) // frame.height if frame.height else 0
+        return cls(frame["prediction"].to_numpy(), flat.reshape(frame.height, n_items))
 
 
 @dataclass(frozen=True)
@@ -95,7 +113,7 @@ def top_lists(
     k = min(k, vocabulary.n_items)
     wanted = _draw(store.n_predictions, n_predictions, seed)
     sessions, place_in_part = _sessions_of(store, wanted)
-    part = _only(store, sessions)
+    part = store if len(sessions) == store.n_sessions else store.only(sessions)
     row = np.full(part.n_predictions, -1)
     row[place_in_part] = np.arange(len(wanted))
     items = np.full((len(wanted), k), -1, dtype=np.int32)
@@ -126,21 +144,6 @@ def _sessions_of(store: SessionStore, prediction: np.ndarray) -> tuple[np.ndarra
     sessions, number = np.unique(session, return_inverse=True)
     lengths = store.lengths[sessions] - 1
     return sessions, (np.cumsum(lengths) - lengths)[number] + prediction - n_before[session]
-
-
-def _only(store: SessionStore, sessions: np.ndarray) -> SessionStore:
-    if len(sessions) == store.n_sessions:
-        return store
-    lengths = store.lengths[sessions]
-    offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
-    events = _ragged_range(np.asarray(store.offsets)[sessions], lengths)
-    return SessionStore(
-        np.asarray(store.item_index)[events],
-        offsets,
-        np.asarray(store.start_us)[sessions],
-        np.asarray(store.end_us)[sessions],
-        store.keys[sessions],
-    )
 
 
 def _blocks(

@@ -15,6 +15,7 @@ from crossrec_pipeline.evaluation.significance import (
     bootstrap_p_value,
     compare_all,
     compare_with,
+    resamples_for,
     wilcoxon_p_value,
 )
 from crossrec_pipeline.evaluation.slices import evaluate
@@ -260,3 +261,9 @@ def test_equal_models_are_found_different_in_one_of_twenty_trials():
 
     # Four standard errors of 300 trials at 0.05 are 0.05.
     assert found / 300 == pytest.approx(0.05, abs=0.05)
+
+
+@pytest.mark.parametrize(("n_models", "n_resamples"), [(1, 10_000), (16, 10_000), (25, 12_000)])
+def test_many_models_take_more_resamples(n_models: int, n_resamples: int):
+    # 25 models are 300 pairs, of which each needs 2 / 0.05 = 40.
+    assert resamples_for(n_models) == n_resamples

@@ -187,3 +187,16 @@ def test_scores_of_another_number_of_items_are_refused():
     for model in models:
         with pytest.raises(EvaluationError, match=r"scores 4 items; expected the 5"):
             top_lists(model, STORE, VOCABULARY, 3)
+
+
+@pytest.mark.parametrize("n_lists", [0, 1, 3])
+def test_lists_are_read_back_from_their_frame_as_they_were(n_lists: int):
+    items = np.arange(4 * n_lists, dtype=np.int32).reshape(n_lists, 4)
+    lists = module.TopLists(np.arange(n_lists, dtype=np.int64) * 2, items)
+
+    frame = lists.frame()
+    assert dict(frame.schema) == module.TOP_LISTS
+    found = module.TopLists.of_frame(frame)
+    assert found.items.tolist() == items.tolist()
+    assert found.items.dtype == np.int32
+    assert found.prediction.tolist() == lists.prediction.tolist()
