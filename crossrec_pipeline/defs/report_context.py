@@ -3,9 +3,12 @@
 import json
 import shlex
 
+from crossrec_pipeline.defs.leaks import leak_findings
 from crossrec_pipeline.defs.models import MAIN_MODEL, MODEL_KINDS, require_bundle
 from crossrec_pipeline.defs.sessions import statistics_path
 from crossrec_pipeline.evaluation.report import PartCounts, ReportContext
+from crossrec_pipeline.evaluation.report.context import LeakVerdict
+from crossrec_pipeline.sessions.leaks import LEAKS
 from crossrec_pipeline.sessions.store import PARTS, SessionDataset
 from crossrec_pipeline.settings import Settings
 
@@ -43,6 +46,10 @@ def report_context(settings: Settings, dataset: SessionDataset) -> ReportContext
         },
         command=_command(settings),
         notes=_notes(settings),
+        leak_audit=[
+            LeakVerdict(found.name.replace("_", " "), found.passed, f"{LEAKS[found.name]} {found}")
+            for found in leak_findings(settings)
+        ],
         training=bundles[MAIN_MODEL].manifest["training"]["history"],
     )
 

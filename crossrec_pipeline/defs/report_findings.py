@@ -5,7 +5,8 @@ from pathlib import Path
 
 import polars as pl
 
-from crossrec_pipeline.defs.models import MAIN_MODEL
+from crossrec_pipeline.defs.models import MAIN_MODEL, require_bundle
+from crossrec_pipeline.evaluation.controls.table import read_controls
 from crossrec_pipeline.evaluation.costs import read_costs
 from crossrec_pipeline.evaluation.examples import pick_examples
 from crossrec_pipeline.evaluation.popularity_shares import popularity_shares
@@ -85,7 +86,6 @@ def report_findings(
     pair = standing(Figures.read(metrics), MAIN_MODEL).pair
     ranks = {model: pl.read_parquet(ranks_files(settings)[model]) for model in pair}
     targets = ranks[MAIN_MODEL]["target_index"].to_numpy()
-    controls = controls_path(settings)
     return Findings(
         comparisons=comparisons,
         list_metrics=pl.read_parquet(list_metrics_path(settings)),
@@ -96,6 +96,17 @@ def report_findings(
         if len(pair) == 2
         else (),
         costs=read_costs(costs_path(settings)),
-        controls=pl.read_parquet(controls) if controls.exists() else None,
+        controls=_controls(settings, dataset),
         history=history,
     )
+
+
+def _controls(settings: Settings, dataset: SessionDataset) -> pl.DataFrame | None:
+    """Read the controls, if they were made of these sessions and of the newest main model."""
+    path = controls_path(settings)
+    if not path.exists():
+        return None
+    found = read_controls(path)
+    newest = require_bundle(settings, MAIN_MODEL).data_version
+    of_these = found.sessions_digest == dataset.digest and found.model_data_version == newest
+    return found.rows if of_these else None
