@@ -107,7 +107,7 @@ def test_who_reads_whom(defs: dg.Definitions):
     assert parents("catalogue/items") == {"catalogue/staged_items"}
     assert parents("interactions/events") == {"catalogue/items", "sources/events"}
     assert parents("sessions/sequences") == {"catalogue/items", "interactions/events"}
-    assert parents("models/hybrid") == {"sessions/sequences"}
+    assert parents("models/gru4rec") == {"sessions/sequences"}
     assert parents("models/champion") == {"models/hybrid", "evaluation/report"}
     assert parents("evaluation/controls") == {
         "sessions/sequences",

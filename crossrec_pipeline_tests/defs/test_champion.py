@@ -148,7 +148,7 @@ def test_a_rollback_is_not_undone_by_later_runs(
     assert not checked(world).passed
 
     # Judged again, by other bounds: the model is as good as it was, and stays down.
-    assert train(world, seed=2, gate={"tolerance": 0.5}) == 1
+    assert train(world, seed=2, gate={"tolerance": 0.5, "challenger": "gru4rec"}) == 1
     assert newest(world).name == rolled_back
     (failure,) = verdict(world).failures
     assert failure.name == "not taken down by a person"
@@ -166,14 +166,14 @@ def test_a_promotion_by_hand_brings_it_back_and_is_recorded(
     assert captured.out.startswith(f"{name} is served; before it: ")
     last = read_promotions(world.settings.models_dir)[-1]
     assert (last.name, last.by, last.reason) == (name, "manual", "it was the network")
-    assert train(world, seed=2, gate={"tolerance": 0.5}) == 0
+    assert train(world, seed=2, gate={"tolerance": 0.5, "challenger": "gru4rec"}) == 0
     assert served(world) == name
 
 
 def test_a_pointer_that_cannot_be_read_is_mended(world: BuiltWorld):
     name = served(world)
     (world.settings.models_dir / "champion.json").write_text("{")
-    assert train(world, seed=2, gate={"tolerance": 0.5}) == 1
+    assert train(world, seed=2, gate={"tolerance": 0.5, "challenger": "gru4rec"}) == 1
     assert served(world) == name
     *_, compared = verdict(world).conditions
     assert compared.passed
