@@ -97,7 +97,7 @@ def ranked_bundles(settings: Settings) -> dict[str, str]:
     group_name="evaluation",
     kinds={"parquet"},
     owners=["team:ml"],
-    code_version="3",
+    code_version="4",
     pool=DUCKDB_POOL,
     # The items make the law of a simulated log; a change of theirs comes back through the models.
     automation_condition=with_upstream(ignoring=dg.AssetSelection.assets(ITEMS_KEY, SEQUENCES_KEY)),
