@@ -1,12 +1,13 @@
 """The whole pipeline over a real log: 148,205 dated reviews of movies and books by 15,352 users.
 
-    python benchmarks/real_events.py --data DIR [--preset default]
+    python benchmarks/real_events.py --data DIR [--preset default] [--controls]
 
 DIR is the folder that ``CROSSREC_REAL_DATA`` names for the tests. Everything goes through the
 Dagster assets into a temporary folder: items and events are loaded, checked, split and trained on,
-and test is ranked once. Other settings come from the environment as always, for example
-``CROSSREC_SESSIONS__MIN_SUPPORT=10``; only the session gap has another default here, because the
-log's times are days (see `crossrec_pipeline_tests.amazon`).
+and test is ranked once. ``--controls`` trains GRU4Rec on one domain alone and on other sessions of
+which something was taken away, and compares. Other settings come from the environment as always,
+for example ``CROSSREC_SESSIONS__MIN_SUPPORT=10``; only the session gap has another default here,
+because the log's times are days (see `crossrec_pipeline_tests.amazon`).
 """
 
 import argparse
@@ -18,12 +19,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import dagster as dg
-import numpy as np
 import polars as pl
 
 from crossrec_pipeline.definitions import build_definitions
+from crossrec_pipeline.defs.controls import run_controls
 from crossrec_pipeline.defs.evaluation import metrics_path
 from crossrec_pipeline.defs.models import MAIN_MODEL, require_bundle
+from crossrec_pipeline.defs.report_findings import comparisons_path, controls_path
 from crossrec_pipeline.defs.sessions import statistics_path
 from crossrec_pipeline.evaluation.measures import HEADLINE_CUTOFF
 from crossrec_pipeline.evaluation.slices import model_order
@@ -31,7 +33,7 @@ from crossrec_pipeline.resources import Warehouse
 from crossrec_pipeline.settings import Settings, load_settings
 from crossrec_pipeline_tests.amazon import LONGEST_RECORD_MINUTES, Delivery, deliver
 
-SLICES = ("overall", "target_type")
+SLICES = ("overall", "target_type", "transition")
 GAP_VARIABLE = "CROSSREC_SESSIONS__GAP_MINUTES"
 
 
@@ -39,6 +41,7 @@ def main() -> None:
     options = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     options.add_argument("--data", type=Path, required=True, help="folder of the real data")
     options.add_argument("--preset", default="default", help="preset of GRU4Rec")
+    options.add_argument("--controls", action="store_true", help="train the controls too")
     given = options.parse_args()
     os.environ.setdefault(GAP_VARIABLE, str(LONGEST_RECORD_MINUTES))
     os.environ["CROSSREC_TRAINING__PRESET"] = given.preset
@@ -47,23 +50,27 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         delivery = deliver(given.data, Path(folder))
         settings = load_settings(data_dir=Path(folder) / "data", **delivery.settings)
-        build(settings)
+        build(settings, controls=given.controls)
         wall_seconds = time.perf_counter() - began
         for line in (*input_lines(settings, delivery), "", *figure_lines(settings)):
             print(line)
     print(f"\nwall time {wall_seconds:.0f} s")
 
 
-def build(settings: Settings) -> None:
+def build(settings: Settings, *, controls: bool) -> None:
     """Build every asset in this process; warnings and errors of the run go to stderr."""
+    defs = build_definitions(settings)
+    jobs = [defs.resolve_implicit_global_asset_job_def()]
+    if controls:
+        jobs.append(defs.resolve_job_def(run_controls.name))
     with dg.instance_for_test(
         overrides={
             "python_logs": {"python_log_level": "WARNING"},
             "telemetry": {"enabled": False},
         }
     ) as instance:
-        job = build_definitions(settings).resolve_implicit_global_asset_job_def()
-        job.execute_in_process(instance=instance)
+        for job in jobs:
+            job.execute_in_process(instance=instance)
 
 
 def input_lines(settings: Settings, delivery: Delivery) -> Iterator[str]:
@@ -95,37 +102,75 @@ def input_lines(settings: Settings, delivery: Delivery) -> Iterator[str]:
 
 
 def figure_lines(settings: Settings) -> Iterator[str]:
-    """Tabulate Recall and MRR of every model, overall and by the type of the next item."""
+    """Tabulate every model, overall, by type and by transition; then what is really different."""
     bundle = require_bundle(settings, MAIN_MODEL)
     yield f"training of {MAIN_MODEL} (preset {settings.training.preset})"
     for epoch in bundle.manifest["training"]["history"]:
         recall = epoch["recall_at_20"]
         yield f"  epoch {epoch['epoch']:>2}  loss {epoch['loss']:.3f}  validation {recall:.4f}"
-
-    k = HEADLINE_CUTOFF
     metrics = pl.read_parquet(metrics_path(settings)).filter(
-        pl.col("relevance") == "next", pl.col("k") == k, pl.col("slice").is_in(SLICES)
+        pl.col("relevance") == "next",
+        pl.col("k") == HEADLINE_CUTOFF,
+        pl.col("slice").is_in(SLICES),
+        pl.col("metric").is_in(["recall", "mrr"]),
     )
-    slices = (
-        metrics.select("slice", "target_type", "n").unique().sort("slice", "target_type").rows()
+    for metric in ("recall", "mrr"):
+        yield ""
+        yield from _table(metrics.filter(pl.col("metric") == metric), metric)
+    yield ""
+    yield from _differences(settings)
+    if controls_path(settings).exists():
+        yield ""
+        yield from _controls(settings)
+
+
+def _table(rows: pl.DataFrame, metric: str) -> Iterator[str]:
+    keys = ["slice", "source_type", "target_type"]
+    slices = rows.select(*keys, "n").unique().sort(keys, nulls_last=False).rows()
+    slices.sort(key=lambda row: SLICES.index(row[0]))
+    heads = [
+        f"{source}→{target}" if source else target or slice_ for slice_, source, target, _ in slices
+    ]
+    name = f"test, {metric}@{HEADLINE_CUTOFF}"
+    yield f"{name:<20}{heads[0]:>9}{'95 %':>18}" + "".join(f"{head:>13}" for head in heads[1:])
+    for model in model_order(rows["model"]):
+        mine = rows.filter(pl.col("model") == model)
+        found = {row[:3]: row[3] for row in mine.select(*keys, "value").iter_rows()}
+        first, *others = (found[slice_[:3]] for slice_ in slices)
+        cells = "".join(f"{value:>13.4f}" for value in others)
+        yield f"{model:<20}{first:>9.4f}{_interval(mine):>18}{cells}"
+    counts = "".join(f"{n:>13,}" for *_, n in slices[1:])
+    yield f"{'n':<20}{slices[0][3]:>9,}{'':>18}{counts}"
+
+
+def _differences(settings: Settings) -> Iterator[str]:
+    comparisons = pl.read_parquet(comparisons_path(settings)).filter(
+        pl.col("k") == HEADLINE_CUTOFF, pl.col("slice") == "overall"
     )
-    heads = [f"{type_ or 'overall'} (n {n:,})" for _, type_, n in slices]
-    yield ""
-    yield " " * 12 + "".join(f"{head:>24}" for head in heads) + f"{'Recall, 95 %':>20}"
-    yield f"{'test':<12}" + f"{f'Recall@{k}':>14}{f'MRR@{k}':>10}" * len(slices)
-    for model in model_order(metrics["model"]):
-        rows = metrics.filter(pl.col("model") == model)
-        cells = "".join(
-            f"{_value(rows, 'recall', type_):>14.4f}{_value(rows, 'mrr', type_):>10.4f}"
-            for _, type_, _ in slices
-        )
-        yield f"{model:<12}{cells}{_interval(rows):>20}".rstrip()
-    yield ""
-    for baseline in ("popularity", "markov"):
-        difference, error = _lead(settings, MAIN_MODEL, baseline)
+    for metric in ("recall", "mrr"):
+        for model in ("gru4rec", "hybrid"):
+            yield f"{metric}@{HEADLINE_CUTOFF}: {model} minus"
+            pairs = comparisons.filter(
+                pl.col("metric") == metric, (pl.col("model") == model) | (pl.col("other") == model)
+            )
+            for pair in pairs.iter_rows(named=True):
+                sign, other = (1, "other") if pair["model"] == model else (-1, "model")
+                low, high = sorted((sign * pair["low"], sign * pair["high"]))
+                verdict = "real" if pair["significant"] else "not told apart"
+                yield (
+                    f"  {pair[other]:<20}{sign * pair['difference']:+.4f} "
+                    f"({low:+.4f} to {high:+.4f})  {verdict}"
+                )
+
+
+def _controls(settings: Settings) -> Iterator[str]:
+    yield f"{'control':<20}{'type':<20}{'metric':<8}{'value':>8}{'reference':>20}{'difference':>12}"
+    for row in pl.read_parquet(controls_path(settings)).iter_rows(named=True):
+        reference = f"{row['reference']} {row['reference_value']:.4f}"
         yield (
-            f"{MAIN_MODEL} minus {baseline}: Recall@{k} {difference:+.4f}, "
-            f"standard error {error:.4f} (paired, sessions independent)"
+            f"{row['control']:<20}{row['target_type'] or 'all':<20}{row['metric']:<8}"
+            f"{row['value']:>8.4f}{reference:>20}{row['difference']:>+12.4f} "
+            f"({row['low']:+.4f} to {row['high']:+.4f})  n {row['n']:,}"
         )
 
 
@@ -137,28 +182,9 @@ def _listed(counts: Mapping[str, int]) -> str:
     return "  " + ", ".join(f"{name} {n:,}" for name, n in counts.items()) if counts else ""
 
 
-def _value(rows: pl.DataFrame, metric: str, item_type: str | None) -> float:
-    return rows.filter(
-        pl.col("metric") == metric, pl.col("target_type").eq_missing(pl.lit(item_type))
-    )["value"].item()
-
-
-def _lead(settings: Settings, model: str, other: str) -> tuple[float, float]:
-    """Return the difference of two models' Recall and its standard error over sessions."""
-    ranks = [
-        pl.read_parquet(settings.evaluation_dir / "ranks" / f"{name}.parquet")
-        for name in (model, other)
-    ]
-    hits = [frame["rank"].to_numpy() <= HEADLINE_CUTOFF for frame in ranks]
-    difference = hits[0].astype(float) - hits[1]
-    by_session = np.bincount(ranks[0]["session"], weights=difference - difference.mean())
-    error = np.sqrt((by_session**2).sum()) / len(difference)
-    return float(difference.mean()), float(error)
-
-
 def _interval(rows: pl.DataFrame) -> str:
-    row = rows.filter(pl.col("metric") == "recall", pl.col("slice") == "overall").row(0, named=True)
-    return "" if row["low"] is None else f"{row['low']:.4f} to {row['high']:.4f}"
+    low, high = rows.filter(pl.col("slice") == "overall").select("low", "high").row(0)
+    return "" if low is None else f"{low:.4f} to {high:.4f}"
 
 
 if __name__ == "__main__":
