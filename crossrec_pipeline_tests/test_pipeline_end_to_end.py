@@ -98,7 +98,7 @@ def test_the_figures_are_between_chance_and_the_oracle(
 def test_every_model_is_compared_timed_and_listed(
     result: dg.ExecuteInProcessResult, settings: Settings
 ):
-    trained = {"popularity", "markov", "gru4rec"}
+    trained = set(MODEL_KINDS)
     folder = settings.evaluation_dir
     comparisons = pl.read_parquet(folder / "comparisons.parquet")
     assert set(comparisons["model"]) | set(comparisons["other"]) == trained
@@ -123,7 +123,7 @@ def test_a_report_of_the_same_metrics_is_recorded_once(
     ).success
     assert page.read_text() == before
     (record,) = read_history(settings.evaluation_dir / "history")
-    assert set(record.figures) == {"popularity", "markov", "gru4rec", "oracle"}
+    assert set(record.figures) == {*MODEL_KINDS, "oracle"}
     (kept,) = (settings.evaluation_dir / "history").glob("*.html")
     assert kept.read_text() == before
 
