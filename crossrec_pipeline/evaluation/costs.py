@@ -4,20 +4,18 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from time import perf_counter
 
 import numpy as np
 
 from crossrec_pipeline.atomic import atomic_file
 from crossrec_pipeline.errors import EvaluationError
-from crossrec_pipeline.models.base import Recommender, top_k
+from crossrec_pipeline.evaluation.latency import latencies_ms
+from crossrec_pipeline.models.base import Recommender
 from crossrec_pipeline.models.registry import LoadedBundle
-from crossrec_pipeline.models.threads import one_thread
 from crossrec_pipeline.sessions.store import SessionStore
 
 N_TIMED_SESSIONS = 50
 LATENCY_TOP_K = 20
-_WARM_UP_SESSIONS = 5
 
 
 @dataclass(frozen=True)
@@ -76,7 +74,7 @@ def measure_cost(
 
 
 def session_latencies_ms(model: Recommender, store: SessionStore, seed: int = 0) -> np.ndarray:
-    """Time the best `LATENCY_TOP_K` items of drawn sessions, one by one in one thread.
+    """Time the best `LATENCY_TOP_K` items of drawn sessions, one by one; see `latencies_ms`.
 
     Returns
     -------
@@ -86,15 +84,7 @@ def session_latencies_ms(model: Recommender, store: SessionStore, seed: int = 0)
     n_timed = min(N_TIMED_SESSIONS, store.n_sessions)
     drawn = np.random.default_rng(seed).choice(store.n_sessions, n_timed, replace=False)
     sessions = [np.asarray(store[int(session)]) for session in drawn]
-    latencies = np.empty(n_timed)
-    with one_thread():
-        for session in sessions[:_WARM_UP_SESSIONS]:
-            top_k(model.score([session]), LATENCY_TOP_K)
-        for at, session in enumerate(sessions):
-            begin = perf_counter()
-            top_k(model.score([session]), LATENCY_TOP_K)
-            latencies[at] = 1000 * (perf_counter() - begin)
-    return latencies
+    return latencies_ms(model, sessions, LATENCY_TOP_K)
 
 
 def write_costs(costs: Sequence[Cost], path: Path) -> None:

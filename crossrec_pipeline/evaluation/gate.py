@@ -3,7 +3,6 @@
 All models are compared on the same test predictions, session by session.
 """
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,12 +10,12 @@ import numpy as np
 import polars as pl
 
 from crossrec_pipeline.errors import EvaluationError
+from crossrec_pipeline.evaluation.latency import latencies_ms
 from crossrec_pipeline.evaluation.metrics import mrr, recall
 from crossrec_pipeline.evaluation.metrics.relevant import Relevant
 from crossrec_pipeline.evaluation.ranking import target_ranks
 from crossrec_pipeline.models.base import Recommender, top_k
 from crossrec_pipeline.models.registry import Bundle, LoadedBundle
-from crossrec_pipeline.models.threads import one_thread
 from crossrec_pipeline.models.verdict import Condition
 from crossrec_pipeline.sessions.leaks import LeakFinding, find_cold_items
 from crossrec_pipeline.sessions.store import SessionStore
@@ -29,8 +28,6 @@ LATENCY_SESSIONS = 100
 _METRICS = {"Recall@20": recall.per_prediction, "MRR@20": mrr.per_prediction}
 _RESAMPLES = 2_000
 _DRAWS_AT_ONCE = 2_000_000
-_WARM_UP = 5
-_REPEATS = 3
 _BYTES_PER_MB = 1_000_000
 
 
@@ -149,7 +146,8 @@ def judge_size(bundle: Bundle, settings: GateSettings) -> Condition:
 
 def judge_latency(model: Recommender, test: SessionStore, settings: GateSettings) -> Condition:
     """Ask whether one session is scored, and its best 20 items found, fast enough."""
-    latency, n_sessions = measure_latency(model, test)
+    latencies = latencies_ms(model, _sample(test), CUTOFF)
+    latency, n_sessions = float(np.quantile(latencies, 0.95)), len(latencies)
     note = f"95th percentile of {n_sessions} test sessions, one at a time"
     bound = settings.max_latency_ms
     return Condition("latency, ms", latency, bound, latency <= bound, note)
@@ -244,30 +242,6 @@ def champion_ranks(
     is_prediction = np.ones(test.n_events, dtype=bool)
     is_prediction[np.asarray(test.offsets)[:-1]] = False
     return ranks[is_prediction]
-
-
-def measure_latency(model: Recommender, test: SessionStore) -> tuple[float, int]:
-    """Time the recommendation of 20 items for single sessions, after a warm-up.
-
-    Each session is timed thrice, in one thread, and the shortest time counts: what else the machine
-    does at that moment is no property of the model.
-
-    Returns
-    -------
-    p95_ms, n_sessions
-        95th percentile over the sessions, milliseconds; how many were timed.
-    """
-    sessions = _sample(test)
-    seconds = np.empty((len(sessions), _REPEATS))
-    with one_thread():
-        for session in sessions[:_WARM_UP]:
-            top_k(model.score([session]), CUTOFF)
-        for number, session in enumerate(sessions):
-            for repeat in range(_REPEATS):
-                begin = time.perf_counter()
-                top_k(model.score([session]), CUTOFF)
-                seconds[number, repeat] = time.perf_counter() - begin
-    return float(np.quantile(seconds.min(axis=1), 0.95) * 1_000), len(sessions)
 
 
 def _not_worse(

@@ -3,6 +3,7 @@
 import polars as pl
 
 from crossrec_pipeline.errors import EvaluationError
+from crossrec_pipeline.evaluation.controls.table import CONTROLS
 from crossrec_pipeline.evaluation.measures import HEADLINE_CUTOFF
 from crossrec_pipeline.evaluation.report.blocks import (
     Block,
@@ -14,22 +15,6 @@ from crossrec_pipeline.evaluation.report.blocks import (
 )
 from crossrec_pipeline.evaluation.report.figures import METRIC_NAMES
 from crossrec_pipeline.evaluation.report.numbers import decimal, signed, signed_interval
-
-CONTROLS: dict[str, pl.DataType] = {
-    "control": pl.String(),
-    "target_type": pl.String(),
-    "metric": pl.String(),
-    "k": pl.Int32(),
-    "value": pl.Float64(),
-    "reference": pl.String(),
-    "reference_value": pl.Float64(),
-    "difference": pl.Float64(),
-    "low": pl.Float64(),
-    "high": pl.Float64(),
-    "n": pl.Int64(),
-}
-"""One row a control, target type (null is overall), metric and cut-off. `difference` is `value`
-minus `reference_value`, `low` and `high` bound its 95 % interval, `n` counts predictions."""
 
 _UNIFORM = "uniform_log"
 _MEANINGS = {

@@ -6,11 +6,11 @@ from functools import cache
 import numpy as np
 import polars as pl
 
+from crossrec_pipeline.evaluation.controls.table import CONTROLS
 from crossrec_pipeline.evaluation.costs import Cost
 from crossrec_pipeline.evaluation.examples import pick_examples
 from crossrec_pipeline.evaluation.popularity_shares import popularity_shares
 from crossrec_pipeline.evaluation.report import Findings, LeakVerdict, PartCounts, ReportContext
-from crossrec_pipeline.evaluation.report.controls import CONTROLS
 from crossrec_pipeline.evaluation.report.history import Recorded, ReportRecord
 from crossrec_pipeline.evaluation.significance import compare_all
 from crossrec_pipeline.evaluation.top_lists import TopLists
