@@ -111,7 +111,7 @@ def test_who_reads_whom(defs: dg.Definitions):
     assert parents("models/champion") == {"models/hybrid", "evaluation/report"}
     assert parents("evaluation/controls") == {
         "sessions/sequences",
-        "models/hybrid",
+        "models/gru4rec",
         "evaluation/ranks",
     }
 
