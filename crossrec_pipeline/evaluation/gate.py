@@ -10,6 +10,11 @@ import numpy as np
 import polars as pl
 
 from crossrec_pipeline.errors import EvaluationError
+from crossrec_pipeline.evaluation.bootstrap import (
+    resampled_sums,
+    session_numbers,
+    session_sums,
+)
 from crossrec_pipeline.evaluation.latency import latencies_ms
 from crossrec_pipeline.evaluation.metrics import mrr, recall
 from crossrec_pipeline.evaluation.metrics.relevant import Relevant
@@ -27,7 +32,6 @@ LATENCY_SESSIONS = 100
 
 _METRICS = {"Recall@20": recall.per_prediction, "MRR@20": mrr.per_prediction}
 _RESAMPLES = 2_000
-_DRAWS_AT_ONCE = 2_000_000
 _BYTES_PER_MB = 1_000_000
 
 
@@ -82,16 +86,10 @@ def paired_difference(
     """
     if len(session) == 0:
         raise EvaluationError("There are no predictions to compare two models by.")
-    _, of_session = np.unique(session, return_inverse=True)
-    totals = np.bincount(of_session, weights=difference)
-    counts = np.bincount(of_session)
-    rng = np.random.default_rng(seed)
-    means = np.empty(_RESAMPLES)
-    at_once = max(1, _DRAWS_AT_ONCE // len(counts))
-    for begin in range(0, _RESAMPLES, at_once):
-        size = min(at_once, _RESAMPLES - begin)
-        drawn = rng.integers(0, len(counts), (size, len(counts)), dtype=np.int32)
-        means[begin : begin + size] = totals[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
+    cell = np.zeros(len(session), dtype=np.int64)
+    sums = session_sums(session_numbers(session), cell, 1, [difference])
+    counts, totals = resampled_sums(sums, _RESAMPLES, seed)[:, :, 0].T
+    means = totals / counts
     low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2])
     return Difference(float(difference.mean()), float(low), float(high))
 

@@ -114,11 +114,16 @@ class Hybrid:
         return FitReport(summary={**learnt.summary, **weights, **importance})
 
     def over(
-        self, members: Mapping[str, Recommender], train: SessionStore, vocabulary: Vocabulary
+        self,
+        members: Mapping[str, Recommender],
+        train: SessionStore,
+        vocabulary: Vocabulary,
+        attributes: ItemAttributes | None = None,
     ) -> "Hybrid":
         """Return a hybrid of other members of the same kinds with what this one has learnt.
 
-        For members that were trained again, on more sessions.
+        For members that were trained again, on more sessions. The vocabulary may be another one,
+        so creators and genres are given anew.
 
         Raises
         ------
@@ -131,7 +136,7 @@ class Hybrid:
                 f"The hybrid was learnt over {', '.join(self._members)} and "
                 f"{len(ranker.weights)} types; give as many types and the same members, in order."
             )
-        other = Hybrid(members, self._attributes, self._config)
+        other = Hybrid(members, attributes, self._config)
         other._know(train, vocabulary)
         other._ranker = ranker
         return other
