@@ -13,6 +13,7 @@ because the log's times are days (see `crossrec_pipeline_tests.amazon`).
 import argparse
 import json
 import os
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -31,7 +32,13 @@ from crossrec_pipeline.evaluation.measures import HEADLINE_CUTOFF
 from crossrec_pipeline.evaluation.slices import model_order
 from crossrec_pipeline.resources import Warehouse
 from crossrec_pipeline.settings import Settings, load_settings
-from crossrec_pipeline_tests.amazon import LONGEST_RECORD_MINUTES, Delivery, deliver
+from crossrec_pipeline_tests.amazon import (
+    EVENTS_FILE,
+    ITEMS_FILE,
+    LONGEST_RECORD_MINUTES,
+    Delivery,
+    deliver,
+)
 
 SLICES = ("overall", "target_type", "transition")
 GAP_VARIABLE = "CROSSREC_SESSIONS__GAP_MINUTES"
@@ -43,6 +50,9 @@ def main() -> None:
     options.add_argument("--preset", default="default", help="preset of GRU4Rec")
     options.add_argument("--controls", action="store_true", help="train the controls too")
     given = options.parse_args()
+    for name in (ITEMS_FILE, EVENTS_FILE):
+        if not (given.data / name).is_file():
+            sys.exit(f"error: {given.data / name} does not exist. Give the folder it lies in.")
     os.environ.setdefault(GAP_VARIABLE, str(LONGEST_RECORD_MINUTES))
     os.environ["CROSSREC_TRAINING__PRESET"] = given.preset
 
