@@ -1,0 +1,1 @@
+"""Sessions of item indexes in, ranked items out: what a served model computes."""

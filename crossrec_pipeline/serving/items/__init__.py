@@ -1,0 +1,1 @@
+"""The items a service knows: their details, and how they are found."""
