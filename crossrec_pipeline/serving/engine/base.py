@@ -6,6 +6,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
+MOST_INFLUENCES = 50
+"""Events of a session, its last ones, whose influence is computed; it takes a run for each."""
+
 
 def _no_items() -> np.ndarray:
     return np.zeros(0, dtype=np.int32)
@@ -31,7 +34,8 @@ class Query:
     wants_state
         Answer with a token.
     wants_influence
-        Answer with what each event of the session did to each recommended item's score.
+        Answer with what each event of the session did to each recommended item's score; of a
+        session of more than `MOST_INFLUENCES` events, what each of its last ones did.
     """
 
     session: np.ndarray
@@ -59,7 +63,8 @@ class Ranking:
     influence
         Score of each recommended item less its score had the event not happened (leave-one-out):
         positive where the event speaks for the item, float32 [K, L]. For a session of one event,
-        whose rest is empty, all of it is that event's: ones. None where it was not asked for.
+        whose rest is empty, all of it is that event's: ones. Zero for events before the last
+        `MOST_INFLUENCES`. None where it was not asked for.
     """
 
     items: np.ndarray

@@ -1,11 +1,29 @@
 """A model bundle in; what ranks by it out: prepared once on disk, then opened by each process."""
 
+import json
 from pathlib import Path
 from typing import Any
 
-from crossrec_pipeline.models.registry import Bundle, load_bundle
+import numpy as np
+from pydantic import ValidationError
+
+from crossrec_pipeline.errors import BundleError
+from crossrec_pipeline.models.gru4rec.config import GRU4RecConfig
+from crossrec_pipeline.models.mapped_tensors import map_tensors
+from crossrec_pipeline.models.registry import (
+    CONFIG,
+    VOCABULARY,
+    WEIGHTS,
+    Bundle,
+    load_bundle,
+    verify_bundle,
+)
 from crossrec_pipeline.serving.engine.base import Engine
 from crossrec_pipeline.serving.engine.dense import DenseEngine
+from crossrec_pipeline.serving.engine.gru4rec import GRU4RecEngine
+from crossrec_pipeline.serving.engine.gru_states import GRUStates, check_tensors, expected_shapes
+from crossrec_pipeline.serving.engine.item_table import open_item_table, write_item_table
+from crossrec_pipeline.serving.engine.search import WholeSearch
 from crossrec_pipeline.sessions.vocabulary import Vocabulary
 
 
@@ -27,9 +45,23 @@ def prepare_engine(bundle_dir: Path, engine_dir: Path) -> dict[str, Any]:
     Raises
     ------
     BundleError
-        If the bundle is not whole.
+        If the bundle is not whole, or its weights give no scores.
     """
-    return {}
+    bundle = verify_bundle(bundle_dir)
+    if bundle.kind != "gru4rec":
+        return {"engine": "dense"}
+    vocabulary = Vocabulary.load(bundle_dir / VOCABULARY)
+    _, tensors = _read_gru4rec(bundle_dir, vocabulary)
+    engine_dir.mkdir(parents=True, exist_ok=True)
+    write_item_table(
+        engine_dir,
+        tensors["output_weight"],
+        tensors["output_bias"],
+        vocabulary.type_codes,
+        np.zeros(vocabulary.n_items, dtype=np.int64),
+        bundle.data_version,
+    )
+    return {"engine": "gru4rec"}
 
 
 def load_engine(bundle_dir: Path, engine_dir: Path) -> tuple[Engine, Vocabulary, Bundle]:
@@ -45,5 +77,34 @@ def load_engine(bundle_dir: Path, engine_dir: Path) -> tuple[Engine, Vocabulary,
     BundleError
         If the bundle is not whole, or `engine_dir` is not what `prepare_engine` makes of it.
     """
-    loaded = load_bundle(bundle_dir)
-    return DenseEngine(loaded.model, loaded.vocabulary), loaded.vocabulary, loaded.bundle
+    bundle = verify_bundle(bundle_dir)
+    if bundle.kind != "gru4rec":
+        loaded = load_bundle(bundle_dir)
+        return DenseEngine(loaded.model, loaded.vocabulary), loaded.vocabulary, loaded.bundle
+    vocabulary = Vocabulary.load(bundle_dir / VOCABULARY)
+    config, tensors = _read_gru4rec(bundle_dir, vocabulary)
+    weight, bias = tensors["output_weight"], tensors["output_bias"]
+    table = open_item_table(engine_dir, weight, bias, bundle.data_version)
+    search = WholeSearch(table, "bytes")
+    engine = GRU4RecEngine(
+        GRUStates(config, tensors), weight, bias, search, bundle.data_version, {"recall": 1.0}
+    )
+    return engine, vocabulary, bundle
+
+
+def _read_gru4rec(
+    bundle_dir: Path, vocabulary: Vocabulary
+) -> tuple[GRU4RecConfig, dict[str, np.ndarray]]:
+    """Map a GRU4Rec's weights; tied ones are there by both names."""
+    try:
+        config = GRU4RecConfig(**json.loads((bundle_dir / CONFIG).read_text(encoding="utf-8")))
+        tensors = map_tensors(bundle_dir / WEIGHTS)
+    except (ValidationError, TypeError, ValueError) as error:
+        raise BundleError(
+            f"{bundle_dir} is whole, but is no GRU4Rec that this version can read ({error}). Train "
+            "the model again."
+        ) from error
+    check_tensors(tensors, expected_shapes(config, vocabulary.n_items))
+    if config.embedding == "constrained":
+        tensors["output_weight"] = tensors["input_embedding"]
+    return config, tensors

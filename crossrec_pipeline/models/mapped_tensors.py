@@ -1,0 +1,63 @@
+"""A safetensors file in; its tensors out, mapped into memory instead of read.
+
+Processes that map the same file share its pages, and a page nobody looks at is never read.
+"""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+_TYPES = {
+    "F64": np.float64,
+    "F32": np.float32,
+    "F16": np.float16,
+    "I64": np.int64,
+    "I32": np.int32,
+    "I16": np.int16,
+    "I8": np.int8,
+    "U8": np.uint8,
+    "BOOL": np.bool_,
+}
+_HEADER_SIZE = 8
+
+
+def map_tensors(path: Path) -> dict[str, np.ndarray]:
+    """Map a safetensors file.
+
+    Parameters
+    ----------
+    path
+        Must not change while the tensors are in use.
+
+    Returns
+    -------
+    dict
+        Tensors by name. What is written to one stays in this process.
+
+    Raises
+    ------
+    ValueError
+        If it is no such file, or a tensor is of a type that NumPy lacks.
+    """
+    file: Any = np.memmap(path, dtype=np.uint8, mode="c")
+    header_end = _HEADER_SIZE + int.from_bytes(bytes(file[:_HEADER_SIZE]), "little")
+    if len(file) < _HEADER_SIZE or header_end > len(file):
+        raise ValueError(f"{path} is no safetensors file: its header is not whole")
+    header = json.loads(bytes(file[_HEADER_SIZE:header_end]))
+    tensors = {}
+    for name, entry in header.items():
+        if name == "__metadata__":
+            continue
+        dtype, shape = np.dtype(_TYPES.get(entry["dtype"], np.void)), tuple(entry["shape"])
+        begin, end = (header_end + offset for offset in entry["data_offsets"])
+        if (
+            end > len(file)
+            or end - begin != math.prod(shape) * dtype.itemsize
+            or not dtype.itemsize
+        ):
+            raise ValueError(f"{path} does not hold {name} as {entry['dtype']} {list(shape)}")
+        tensors[name] = np.asarray(file[begin:end]).view(dtype).reshape(shape)
+    return tensors
