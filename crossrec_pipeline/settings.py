@@ -6,10 +6,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from crossrec_pipeline.errors import SettingsError
+
+SHORTEST_API_KEY = 16
 
 _PREFIX = "CROSSREC_"
 _PACKAGE_PARENT = Path(__file__).resolve().parents[1]
@@ -18,6 +20,12 @@ _PACKAGE_PARENT = Path(__file__).resolve().parents[1]
 def project_root() -> Path:
     """Return the checkout this package runs from, or the working directory when installed."""
     return _PACKAGE_PARENT if (_PACKAGE_PARENT / "workspace.yaml").exists() else Path.cwd()
+
+
+def _comma_separated(value: object) -> object:
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
 
 
 class _Section(BaseModel):
@@ -105,6 +113,64 @@ class ControlSettings(_Section):
     seeds: Annotated[int, Field(ge=0, description="further seeds of the main model")] = 2
 
 
+class ServingSettings(_Section):
+    """How the service listens, what it lets in, and how long anything may take."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535, description="0 takes a free one")] = 8000
+    workers: Annotated[int, Field(ge=1, le=256, description="processes, each with the model")] = 1
+    poll_seconds: Annotated[
+        float, Field(gt=0, description="between two looks at the champion's pointer")
+    ] = 1.0
+
+    max_batch: Annotated[int, Field(ge=1, description="sessions ranked at once")] = 32
+    max_wait_ms: Annotated[
+        float, Field(gt=0, description="a request that would wait longer is turned away (503)")
+    ] = 50.0
+    deadline_ms: Annotated[
+        float, Field(gt=0, description="a request is given up when it took this long (503)")
+    ] = 1000.0
+    max_connections: Annotated[int, Field(ge=1, description="of one worker")] = 2000
+    max_body_bytes: Annotated[int, Field(ge=1024)] = 65_536
+    request_timeout_seconds: Annotated[
+        float, Field(gt=0, description="in which a whole request must have arrived (408)")
+    ] = 10.0
+    keep_alive_seconds: Annotated[
+        int, Field(ge=1, description="after which an idle connection is closed")
+    ] = 30
+    drain_seconds: Annotated[
+        int, Field(ge=1, description="for requests under way when the service is stopped")
+    ] = 10
+
+    api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = ()
+    """Who gives one of them may ask; without any, everyone may. Comma-separated."""
+    protect_metrics: Annotated[bool, Field(description="/metrics asks for an API key too")] = False
+    rate_per_second: Annotated[
+        float, Field(ge=0, description="requests of one client on one worker; 0 sets no limit")
+    ] = 0.0
+    rate_burst: Annotated[
+        int, Field(ge=1, description="requests a client may make at once, after a pause")
+    ] = 100
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
+    """Origins whose pages may call the service, such as ``https://shop.example``; comma-separated.
+    """
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = ()
+    """Addresses or networks whose ``X-Forwarded-For`` is believed; comma-separated."""
+    log_requests: Annotated[bool, Field(description="one line of JSON for each")] = True
+
+    @field_validator("api_keys", "cors_origins", "trusted_proxies", mode="before")
+    @classmethod
+    def _split_commas(cls, value: object) -> object:
+        return _comma_separated(value)
+
+    @field_validator("api_keys")
+    @classmethod
+    def _refuse_short_keys(cls, keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        if any(len(key.get_secret_value()) < SHORTEST_API_KEY for key in keys):
+            raise ValueError(f"an API key has at least {SHORTEST_API_KEY} characters")
+        return keys
+
+
 class Settings(BaseSettings):
     """All settings. ``CROSSREC_SESSIONS__GAP_MINUTES=20`` sets ``sessions.gap_minutes``."""
 
@@ -136,15 +202,14 @@ class Settings(BaseSettings):
     quality: QualitySettings = QualitySettings()
     gate: GateSettings = GateSettings()
     controls: ControlSettings = ControlSettings()
+    serving: ServingSettings = ServingSettings()
 
     poll_seconds: Annotated[int, Field(gt=0)] = 30
 
     @field_validator("domains", mode="before")
     @classmethod
     def _split_commas(cls, value: object) -> object:
-        if isinstance(value, str):
-            return tuple(part.strip() for part in value.split(",") if part.strip())
-        return value
+        return _comma_separated(value)
 
     def source(self, domain: str) -> str:
         """Return where a domain's catalogue comes from."""
@@ -194,6 +259,11 @@ class Settings(BaseSettings):
     def tuning_dir(self) -> Path:
         """The search for GRU4Rec's configuration, and what it found."""
         return self.data_dir / "tuning" / "gru4rec"
+
+    @cached_property
+    def serving_dir(self) -> Path:
+        """What the service reads: details of items, and the serving export of each model."""
+        return self.data_dir / "serving"
 
     @cached_property
     def evaluation_dir(self) -> Path:
