@@ -14,6 +14,8 @@ from crossrec_pipeline.errors import SettingsError
 SHORTEST_API_KEY = 16
 
 _PREFIX = "CROSSREC_"
+_SECRETS = frozenset({"api_keys"})
+"""Fields whose values no message shows."""
 _PACKAGE_PARENT = Path(__file__).resolve().parents[1]
 
 
@@ -323,7 +325,8 @@ def load_settings(**overrides: object) -> Settings:
         lines = []
         for problem in error.errors():
             name = _PREFIX + "__".join(str(part).upper() for part in problem["loc"])
-            lines.append(f"{name}={problem['input']!r}: {problem['msg']}")
+            found = "***" if _SECRETS.intersection(problem["loc"]) else repr(problem["input"])
+            lines.append(f"{name}={found}: {problem['msg']}")
         raise SettingsError("\n".join(lines)) from None
     except ValueError as error:  # a nested value that is not valid JSON
         raise SettingsError(f"A CROSSREC_* setting cannot be read: {error}") from None
