@@ -1,4 +1,4 @@
-"""The command line: ``crossrec run``, ``tune``, ``recommend``, ``report``, ``models``."""
+"""The command line: ``crossrec run``, ``tune``, ``recommend``, ``serve``, ``report`` and more."""
 
 import json
 import os
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from crossrec_pipeline.cli_models import models_app
+from crossrec_pipeline.cli_serve import serve
 from crossrec_pipeline.errors import BundleError, CrossrecError
 from crossrec_pipeline.settings import load_settings, project_root, unknown_variables
 
@@ -28,6 +29,7 @@ app = typer.Typer(
     help="Session-based recommendations across movies, music and books.",
 )
 app.add_typer(models_app, name="models")
+app.command()(serve)
 
 
 @app.command()

@@ -1,0 +1,48 @@
+"""Events in, one line of JSON each on standard error out. No content of requests is among them."""
+
+import logging
+import sys
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+
+UVICORN_LOGGER = "uvicorn.error"
+
+
+def log_event(event: str, *, level: str = "info", **fields: Any) -> None:
+    """Write one line; fields that are None are left out."""
+    shown = {name: value for name, value in fields.items() if value is not None}
+    line = {"time": datetime.now(UTC).isoformat(), "level": level, "event": event, **shown}
+    _write(orjson.dumps(line, default=str))
+
+
+class JsonLines(logging.Handler):
+    """Writes what other libraries log in the same form."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one record."""
+        trace = None
+        if record.exc_info:
+            trace = logging.Formatter().formatException(record.exc_info)
+        log_event(
+            "log",
+            level=record.levelname.lower(),
+            logger=record.name,
+            message=record.getMessage(),
+            trace=trace,
+        )
+
+
+def log_as_json() -> None:
+    """Have uvicorn's warnings and errors written as lines of JSON."""
+    logger = logging.getLogger("uvicorn")
+    logger.handlers = [JsonLines()]
+    logger.setLevel(logging.WARNING)
+    logger.propagate = False
+
+
+def _write(line: bytes) -> None:
+    # One write a line: those of several processes must not get into each other.
+    sys.stderr.buffer.write(line + b"\n")
+    sys.stderr.buffer.flush()

@@ -1,0 +1,157 @@
+"""The champion's pointer in, the served model out: watched, loaded aside, swapped in one step."""
+
+import gc
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from crossrec_pipeline.errors import CrossrecError
+from crossrec_pipeline.models.promotions import CHAMPION, Champion, read_champion
+from crossrec_pipeline.serving.served import Served, warm_up
+
+_FIRST_RETRY_SECONDS = 2.0
+_LONGEST_RETRY_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A champion that could not be loaded, and why."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Reports:
+    """Who is told what a watcher does; called in its thread.
+
+    Attributes
+    ----------
+    loaded
+        A model is served from now on; the seconds that loading and warming took, and those that
+        ranking one session takes.
+    refused
+        A champion could not be loaded; the former one goes on.
+    """
+
+    loaded: Callable[[Served, float, float], None]
+    refused: Callable[[Refusal], None]
+
+
+class ChampionWatcher:
+    """Keeps the champion served.
+
+    A thread looks at the pointer now and then. Another champion is loaded and warmed there while
+    the former one answers; one that cannot be loaded is tried again after a while, or as soon as
+    the pointer changes.
+
+    Parameters
+    ----------
+    models_dir
+        Holds the pointer.
+    open_champion
+        Loads what a champion needs to answer.
+    poll_seconds
+        Between two looks.
+    reports
+        Who is told.
+    """
+
+    def __init__(
+        self,
+        models_dir: Path,
+        open_champion: Callable[[Champion], Served],
+        poll_seconds: float,
+        reports: Reports,
+    ) -> None:
+        self._models_dir = models_dir
+        self._open = open_champion
+        self._poll_seconds = poll_seconds
+        self._reports = reports
+        self._served: Served | None = None
+        self._refusal: Refusal | None = None
+        self._seen: tuple[int, int, int] | None = None
+        self._retry_at = float("inf")
+        self._retry_seconds = _FIRST_RETRY_SECONDS
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="champion", daemon=True)
+
+    @property
+    def served(self) -> Served | None:
+        """The model that answers, or None before the first could be loaded."""
+        return self._served
+
+    @property
+    def refusal(self) -> Refusal | None:
+        """The newest champion, where it could not be loaded."""
+        return self._refusal
+
+    def start(self) -> None:
+        """Begin to watch."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Cease to watch; a load under way is not waited for."""
+        self._stopped.set()
+
+    def _watch(self) -> None:
+        while not self._stopped.is_set():
+            self.look()
+            self._stopped.wait(self._poll_seconds)
+
+    def look(self) -> None:
+        """Look at the pointer once, and serve another champion where it names one."""
+        stamp = _stamp(self._models_dir / CHAMPION)
+        if stamp is None or (stamp == self._seen and time.monotonic() < self._retry_at):
+            return
+        if stamp != self._seen:
+            self._retry_seconds = _FIRST_RETRY_SECONDS
+        self._seen, self._retry_at = stamp, float("inf")
+        name = CHAMPION
+        try:
+            champion = read_champion(self._models_dir)
+            if champion is None:
+                return
+            name = champion.name
+            self._serve(champion)
+            self._refusal = None
+        except Exception as error:
+            # Whatever a damaged export raises, the former champion goes on.
+            self._refuse(Refusal(name, _reason(error)))
+
+    def _serve(self, champion: Champion) -> None:
+        served = self._served
+        if served is not None and served.bundle.name == champion.name:
+            self._served = replace(served, champion=champion)
+            return
+        begin = time.monotonic()
+        fresh = self._open(champion)
+        seconds_per_session = warm_up(fresh)
+        del served
+        # What a model is made of lives until the next one: the collector need not look at it.
+        gc.unfreeze()
+        self._served = fresh
+        gc.collect()
+        gc.freeze()
+        self._reports.loaded(fresh, time.monotonic() - begin, seconds_per_session)
+
+    def _refuse(self, refusal: Refusal) -> None:
+        self._retry_at = time.monotonic() + self._retry_seconds
+        self._retry_seconds = min(2 * self._retry_seconds, _LONGEST_RETRY_SECONDS)
+        self._refusal = refusal
+        self._reports.refused(refusal)
+
+
+def _stamp(path: Path) -> tuple[int, int, int] | None:
+    """Say which file stands there; a rename gives another inode. None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size
+
+
+def _reason(error: Exception) -> str:
+    return str(error) if isinstance(error, CrossrecError) else f"{type(error).__name__}: {error}"

@@ -1,0 +1,141 @@
+"""A champion's name in, all that is needed to answer for it out: engine, items, figures."""
+
+import time
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from crossrec_pipeline.errors import BundleError
+from crossrec_pipeline.models.promotions import Champion
+from crossrec_pipeline.models.registry import Bundle, bundle_card
+from crossrec_pipeline.serving.api.schemas import Evaluation
+from crossrec_pipeline.serving.engine.base import Engine, Query
+from crossrec_pipeline.serving.engine.load import load_engine
+from crossrec_pipeline.serving.items.plain import PlainCatalogue
+from crossrec_pipeline.serving.popular import PopularItems
+from crossrec_pipeline.serving.summaries import Summaries
+from crossrec_pipeline.sessions.vocabulary import Vocabulary
+
+_WARM_SESSIONS = 32
+_WARM_LENGTH = 20
+
+
+@dataclass(frozen=True)
+class Served:
+    """A model that answers. Whoever holds it can finish with it, whatever is served by then.
+
+    Attributes
+    ----------
+    champion
+        Who named it, and why.
+    bundle, vocabulary
+        Of the model.
+    engine
+        Ranks; used by one thread at a time.
+    catalogue
+        Details of items.
+    popular
+        What is recommended where the model knows nothing of a session.
+    evaluation
+        Its figures on held-out sessions, or None where none were exported.
+    """
+
+    champion: Champion
+    bundle: Bundle
+    vocabulary: Vocabulary
+    engine: Engine
+    catalogue: PlainCatalogue
+    popular: PopularItems
+    evaluation: Evaluation | None
+
+    @cached_property
+    def kernel(self) -> dict[str, Any]:
+        """What ranks, as the engine describes it."""
+        return self.engine.description()
+
+    @cached_property
+    def card(self) -> str:
+        """The model card, Markdown."""
+        return bundle_card(self.bundle)
+
+    @cached_property
+    def type_codes(self) -> dict[str, int]:
+        """Code of each type by its name in lower case."""
+        return {name.casefold(): code for code, name in enumerate(self.vocabulary.types)}
+
+    @cached_property
+    def summaries(self) -> Summaries:
+        """What answers show of items."""
+        return Summaries(lambda index: self.catalogue.summary(index).model_dump())
+
+    @cached_property
+    def model(self) -> dict[str, str]:
+        """Which model it is, as every answer names it."""
+        return {"name": self.bundle.name, "data_version": self.bundle.data_version}
+
+
+def open_served(champion: Champion, models_dir: Path, serving_dir: Path) -> Served:
+    """Load what a champion needs to answer.
+
+    Raises
+    ------
+    BundleError
+        If anything of it is missing, truncated or altered.
+    """
+    engine, vocabulary, bundle = load_engine(
+        models_dir / champion.kind / champion.version, serving_dir
+    )
+    return Served(
+        champion=champion,
+        bundle=bundle,
+        vocabulary=vocabulary,
+        engine=engine,
+        catalogue=PlainCatalogue(vocabulary),
+        popular=PopularItems(vocabulary),
+        evaluation=None,
+    )
+
+
+def warm_up(served: Served) -> float:
+    """Rank some sessions, so that the first request finds everything compiled and in memory.
+
+    Returns
+    -------
+    float
+        Seconds that the last, warm round took for one session.
+
+    Raises
+    ------
+    BundleError
+        If the engine fails, or ranks nothing.
+    """
+    rng = np.random.default_rng(0)
+    n_items = served.vocabulary.n_items
+    sessions = [
+        rng.integers(n_items, size=length, dtype=np.int32)
+        for length in rng.integers(1, _WARM_LENGTH, size=_WARM_SESSIONS)
+    ]
+    plain = [Query(session, 10) for session in sessions]
+    codes = tuple(range(len(served.vocabulary.types)))
+    special = [
+        Query(session, 10, codes[:1], session, wants_state=True, wants_influence=True)
+        for session in sessions[:2]
+    ]
+    try:
+        served.engine.rank(special)
+        served.engine.rank(plain[:1])
+        served.engine.rank(plain)
+        begin = time.perf_counter()
+        rankings = served.engine.rank(plain)
+        seconds = time.perf_counter() - begin
+    except Exception as error:
+        raise BundleError(
+            f"{served.bundle.name} was loaded, but cannot rank ({type(error).__name__}: {error}). "
+            "Promote another model: `crossrec models list` lists all."
+        ) from error
+    if not all(len(ranking.items) for ranking in rankings):
+        raise BundleError(f"{served.bundle.name} was loaded, but recommends nothing.")
+    return seconds / len(plain)
