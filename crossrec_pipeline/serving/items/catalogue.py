@@ -1,0 +1,125 @@
+"""A folder with the details of all items in; the details of one, by id or index, or found, out."""
+
+from collections.abc import Iterable
+from functools import lru_cache
+from pathlib import Path
+from typing import Self
+
+import orjson
+import polars as pl
+import pyarrow as pa
+
+from crossrec_pipeline.serving.api.schemas import FoundItem, ItemDetail, ItemSummary
+from crossrec_pipeline.serving.items.details import DETAILS
+from crossrec_pipeline.serving.items.search import SearchIndex
+from crossrec_pipeline.serving.items.search_index import write_index
+
+ITEMS = "items.arrow"
+SEARCH = "search"
+
+_CACHED_ITEMS = 20_000
+_SUMMARY = ("item_id", "item_type", "title", "creators", "genres")
+
+
+class ItemCatalogue:
+    """Details of all items, memory-mapped: processes share them, and read only what is asked for.
+
+    Parameters
+    ----------
+    table
+        Columns of `DETAILS`: row `i` is the item of index `i`, those without one come last.
+    search_index
+        Over the same rows.
+    """
+
+    def __init__(self, table: pa.Table, search_index: SearchIndex) -> None:
+        self._columns = {name: table.column(name).chunk(0) for name in DETAILS}
+        self._n_known = table.num_rows - table.column("item_index").null_count
+        self._rows = {item_id: row for row, item_id in enumerate(table["item_id"].to_pylist())}
+        self._search_index = search_index
+        self._cached_summary = lru_cache(_CACHED_ITEMS)(self._read_summary)
+        self._cached_fragment = lru_cache(_CACHED_ITEMS)(self._encode_summary)
+
+    @classmethod
+    def open(cls, folder: Path) -> Self:
+        """Open what `write_items` wrote."""
+        with pa.memory_map(str(folder / ITEMS)) as source:
+            table = pa.ipc.open_file(source).read_all()
+        return cls(table, SearchIndex(folder / SEARCH))
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @property
+    def n_known(self) -> int:
+        """How many of the items the model knows."""
+        return self._n_known
+
+    def index_of(self, item_id: str) -> int | None:
+        """Return the model's index of an item, or None where the model does not know it."""
+        row = self._rows.get(item_id)
+        return row if row is not None and row < self._n_known else None
+
+    def detail(self, item_id: str) -> ItemDetail | None:
+        """Return all that is known of an item, or None of an id that is nobody's."""
+        row = self._rows.get(item_id)
+        if row is None:
+            return None
+        values = self._read(row, DETAILS)
+        released = values["release_date"]
+        return ItemDetail(
+            **{name: values[name] for name in _SUMMARY},
+            recommendable=row < self._n_known,
+            description=values["description"],
+            release_date=None if released is None else released.isoformat(),
+            popularity=values["popularity"],
+            train_events=values["train_events"],
+        )
+
+    def summary(self, item_index: int) -> ItemSummary:
+        """Return an item of the model in short."""
+        return self._cached_summary(item_index)
+
+    def json_fragment(self, item_index: int) -> bytes:
+        """Return the members of an item's `ItemSummary` as JSON, without the braces around them."""
+        return self._cached_fragment(item_index)
+
+    def search(
+        self, query: str, *, item_type: str | None = None, limit: int = 10
+    ) -> list[FoundItem]:
+        """Find items by what a person has typed so far, best first; see `SearchIndex`."""
+        rows = self._search_index.rows(query, limit, item_type)
+        return [
+            FoundItem(**self._read(row, _SUMMARY), recommendable=row < self._n_known)
+            for row in rows
+        ]
+
+    def _read(self, row: int, names: Iterable[str]) -> dict:
+        return {name: self._columns[name][row].as_py() for name in names}
+
+    def _read_summary(self, item_index: int) -> ItemSummary:
+        return ItemSummary(**self._read(item_index, _SUMMARY))
+
+    def _encode_summary(self, item_index: int) -> bytes:
+        return orjson.dumps(self._read(item_index, _SUMMARY))[1:-1]
+
+
+def write_items(details: pl.DataFrame, folder: Path) -> None:
+    """Write details and their search index into a folder.
+
+    Parameters
+    ----------
+    details
+        Columns of `DETAILS`.
+    folder
+        Exists and has neither.
+    """
+    # One uncompressed batch can be read in place. What polars hands over keeps text behind nulls,
+    # which taking every row leaves behind.
+    table = details.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())
+    table = table.take(pa.array(range(table.num_rows), pa.int64())).combine_chunks()
+    with pa.ipc.new_file(folder / ITEMS, table.schema) as file:
+        file.write_table(table)
+    search = folder / SEARCH
+    search.mkdir()
+    write_index(details, search)

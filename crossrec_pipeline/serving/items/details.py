@@ -1,0 +1,99 @@
+"""Catalogue items and a model's vocabulary in; what is shown of each item, one row each, out."""
+
+import polars as pl
+
+from crossrec_pipeline.domains import NO_CREATOR, NO_DESCRIPTION, UNKNOWN_GENRE
+from crossrec_pipeline.sessions.vocabulary import Vocabulary
+
+CATALOGUE: dict[str, pl.DataType] = {
+    "item_id": pl.String(),
+    "item_type": pl.String(),
+    "title": pl.String(),
+    "creators": pl.List(pl.String()),
+    "genres": pl.List(pl.String()),
+    "description": pl.String(),
+    "release_date": pl.Date(),
+    "popularity": pl.Float64(),
+}
+"""What is shown of a catalogue's items. What the source did not say is null, or an empty list."""
+
+DETAILS: dict[str, pl.DataType] = {
+    **CATALOGUE,
+    "item_index": pl.Int32(),
+    "train_events": pl.Int64(),
+}
+"""The same with what one model knows: row `i` is the item of index `i`, and below the known items
+come the others, whose `item_index` is null and whose `train_events` are 0."""
+
+
+def catalogue_details(items: pl.DataFrame) -> pl.DataFrame:
+    """Take from `catalogue.items` what is shown, without what was filled in.
+
+    Parameters
+    ----------
+    items
+        Columns of `catalogue.schema.ITEMS`.
+
+    Returns
+    -------
+    pl.DataFrame
+        Columns of `CATALOGUE`, in the order given.
+    """
+    filled = {name: pl.col("imputed").list.contains(name) for name in CATALOGUE}
+    nothing = pl.lit([], pl.List(pl.String()))
+    said_by_somebody = ~pl.element().is_in([NO_CREATOR, UNKNOWN_GENRE])
+    said = items.with_columns(
+        pl.when(~filled["description"], pl.col("description") != NO_DESCRIPTION).then(
+            pl.col("description")
+        ),
+        pl.when(~filled["popularity"]).then(pl.col("popularity")),
+        *(
+            pl.when(filled[name])
+            .then(nothing)
+            .otherwise(pl.col(name).list.filter(said_by_somebody))
+            .alias(name)
+            for name in ("creators", "genres")
+        ),
+    )
+    return said.select(pl.col(name).cast(dtype) for name, dtype in CATALOGUE.items())
+
+
+def item_details(catalogue: pl.DataFrame, vocabulary: Vocabulary) -> pl.DataFrame:
+    """Join what the catalogue says of items and what a model knows of them.
+
+    Parameters
+    ----------
+    catalogue
+        Columns of `CATALOGUE`; empty where there is none.
+    vocabulary
+        The items a model knows. Those that are not in the catalogue have id, type and title only.
+
+    Returns
+    -------
+    pl.DataFrame
+        Columns of `DETAILS`. Unknown items are ordered by popularity, then id.
+    """
+    known = vocabulary.frame.select(
+        "item_id",
+        "item_index",
+        pl.col("item_type").alias("known_type"),
+        pl.col("title").alias("known_title"),
+        pl.col("support").alias("train_events"),
+    )
+    joined = catalogue.join(known, on="item_id", how="full", coalesce=True)
+    return (
+        joined.with_columns(
+            pl.coalesce("item_type", "known_type").alias("item_type"),
+            pl.coalesce("title", "known_title").alias("title"),
+            pl.col("creators", "genres").fill_null([]),
+            pl.col("train_events").fill_null(0),
+        )
+        .sort(
+            "item_index",
+            "popularity",
+            "item_id",
+            descending=[False, True, False],
+            nulls_last=True,
+        )
+        .select(pl.col(name).cast(dtype) for name, dtype in DETAILS.items())
+    )
