@@ -1,0 +1,85 @@
+// Takes the served model's figures by pair of types; gives a heat map whose cells say their values.
+
+import type { ReactNode } from "react";
+import type { TransitionFigures } from "../api/types";
+import { countOf, interval, percent, timesChance } from "../format/numbers";
+import { TypeIcon } from "../types/icons";
+import { typePlural } from "../types/names";
+import { heatStep } from "./scale";
+
+const HEAT_STEPS = 6;
+
+interface Props {
+  transitions: readonly TransitionFigures[];
+  cutoff: number;
+}
+
+export function TransitionMap({ transitions, cutoff }: Props): ReactNode {
+  const sources = [...new Set(transitions.map(({ source_type }) => source_type))].sort();
+  const targets = [...new Set(transitions.map(({ target_type }) => target_type))].sort();
+  const largest = Math.max(0, ...transitions.map(({ recall }) => recall.value));
+  return (
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: keys must be able to scroll it
+    <section className="scroll" tabIndex={0} aria-label="Table of transitions">
+      <table className="heat">
+        <caption className="visually-hidden">
+          Recall@{cutoff} of the model that answers, by the type before and the type after
+        </caption>
+        <thead>
+          <tr>
+            <th scope="col">
+              From <span aria-hidden="true">↓</span> to <span aria-hidden="true">→</span>
+            </th>
+            {targets.map((target) => (
+              <th key={target} scope="col">
+                <span className="type-head">
+                  <TypeIcon type={target} /> {typePlural(target)}
+                </span>
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {sources.map((source) => (
+            <tr key={source}>
+              <th scope="row">
+                <span className="type-head">
+                  <TypeIcon type={source} /> {typePlural(source)}
+                </span>
+              </th>
+              {targets.map((target) => (
+                <Cell
+                  key={target}
+                  figures={transitions.find(
+                    (other) => other.source_type === source && other.target_type === target,
+                  )}
+                  largest={largest}
+                />
+              ))}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </section>
+  );
+}
+
+interface CellProps {
+  figures: TransitionFigures | undefined;
+  largest: number;
+}
+
+function Cell({ figures, largest }: CellProps): ReactNode {
+  if (!figures) return <td className="heat-cell heat-none">never seen</td>;
+  const { recall, chance_recall, n_predictions } = figures;
+  return (
+    <td className={`heat-cell heat-${heatStep(recall.value, largest, HEAT_STEPS)}`}>
+      <span className="heat-value">{percent(recall.value)}</span>
+      <span className="heat-more">{interval(recall, percent)}</span>
+      <span className="heat-more">
+        {chance_recall > 0 && `${timesChance(recall.value, chance_recall)} chance · `}
+        {countOf(n_predictions, "case", "cases")}
+      </span>
+    </td>
+  );
+}
