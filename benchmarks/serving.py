@@ -165,7 +165,7 @@ class Server:
 def service(folder: Path, workers: int = 1) -> Iterator[Server]:
     """Start `crossrec serve` on the first core, and stop it."""
     arguments = ["-m", "crossrec_pipeline.cli", "serve", "--workers", str(workers)]
-    environment = {"CROSSREC_DATA_DIR": str(folder), "CROSSREC_SERVING__ACCESS_LOG": "false"}
+    environment = {"CROSSREC_DATA_DIR": str(folder), "CROSSREC_SERVING__LOG_REQUESTS": "false"}
     with started(arguments, environment) as server:
         yield server
 
