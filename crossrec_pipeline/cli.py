@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from crossrec_pipeline.cli_models import models_app
-from crossrec_pipeline.cli_serve import serve
+from crossrec_pipeline.cli_serve import INTERRUPTED, ServerInterruptedError, serve
 from crossrec_pipeline.errors import BundleError, CrossrecError
 from crossrec_pipeline.settings import load_settings, project_root, unknown_variables
 
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from crossrec_pipeline.serving.recommender import Recommendation
 
 EXAMPLE = ("Movie_Creed III", "Movie_Mummies", "Movie_Supercell")
-
-INTERRUPTED = 130
-"""Exit code after Ctrl-C."""
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -139,7 +136,7 @@ def exit_code(arguments: Sequence[str] | None = None) -> int:
         return 1
     except SystemExit as leaving:
         # This is also how typer passes Ctrl-C on.
-        if leaving.code == INTERRUPTED:
+        if leaving.code == INTERRUPTED and not isinstance(leaving, ServerInterruptedError):
             sys.stderr.write("\nInterrupted. Finished assets are kept; run again to go on.\n")
         return leaving.code if isinstance(leaving.code, int) else 1
     return 0

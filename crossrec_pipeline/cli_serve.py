@@ -1,10 +1,20 @@
 """The command ``crossrec serve``."""
 
+import sys
 from typing import Annotated
 
 import typer
 
-from crossrec_pipeline.settings import load_settings
+from crossrec_pipeline.errors import BundleError
+from crossrec_pipeline.models.promotions import read_champion
+from crossrec_pipeline.settings import Settings, load_settings
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C."""
+
+
+class ServerInterruptedError(SystemExit):
+    """Ctrl-C ended the service, which is how one ends it."""
 
 
 def serve(
@@ -16,7 +26,40 @@ def serve(
     from crossrec_pipeline.serving.api.server import run_server
 
     settings = load_settings()
-    given = {"host": host, "port": port, "workers": workers}
-    chosen = {name: value for name, value in given.items() if value is not None}
-    serving = {**settings.serving.model_dump(), **chosen}
-    run_server(load_settings(serving=serving))
+    options = {"host": host, "port": port, "workers": workers}
+    chosen = {name: value for name, value in options.items() if value is not None}
+    if chosen:
+        settings = load_settings(serving={**settings.serving.model_dump(), **chosen})
+    _warn(settings)
+    if run_server(settings.serving, _say_where):
+        raise ServerInterruptedError(INTERRUPTED)
+
+
+def _say_where(address: str) -> None:
+    typer.echo(f"Page:      {address}/")
+    typer.echo(f"API:       {address}/openapi.json")
+    typer.echo(f"Ready?     {address}/readyz")
+    sys.stdout.flush()
+
+
+def _warn(settings: Settings) -> None:
+    """Say what will be missing; the service starts all the same, and takes a champion later."""
+    from crossrec_pipeline.serving.api.page import page_is_built
+
+    if not page_is_built():
+        _write_warning("the web page is not built: run `make web` (it needs Node 20 or newer).")
+    try:
+        champion = read_champion(settings.models_dir)
+    except BundleError as error:
+        _write_warning(str(error))
+        return
+    if champion is None:
+        _write_warning(
+            f"there is no champion in {settings.models_dir} yet, so there is nothing to recommend: "
+            "`crossrec run` trains and promotes one, and the service takes it then."
+        )
+
+
+def _write_warning(text: str) -> None:
+    sys.stderr.write(f"crossrec: warning: {text}\n")
+    sys.stderr.flush()

@@ -9,8 +9,10 @@ from pathlib import Path
 
 from crossrec_pipeline.errors import CrossrecError
 from crossrec_pipeline.models.promotions import CHAMPION, Champion, read_champion
+from crossrec_pipeline.serving.export import MANIFEST, open_export
 from crossrec_pipeline.serving.served import Served, warm_up
 
+_Stamp = tuple[int, int, int]
 _FIRST_RETRY_SECONDS = 2.0
 _LONGEST_RETRY_SECONDS = 60.0
 
@@ -43,9 +45,9 @@ class Reports:
 class ChampionWatcher:
     """Keeps the champion served.
 
-    A thread looks at the pointer now and then. Another champion is loaded and warmed there while
-    the former one answers; one that cannot be loaded is tried again after a while, or as soon as
-    the pointer changes.
+    A thread looks at the pointer now and then. Another champion, or another export of the same, is
+    loaded and warmed there while the former one answers; one that cannot be loaded is tried again
+    after a while, or as soon as the pointer changes.
 
     Parameters
     ----------
@@ -72,10 +74,12 @@ class ChampionWatcher:
         self._reports = reports
         self._served: Served | None = None
         self._refusal: Refusal | None = None
-        self._seen: tuple[int, int, int] | None = None
+        self._seen: _Stamp | None = None
+        self._seen_export: _Stamp | None = None
         self._retry_at = float("inf")
         self._retry_seconds = _FIRST_RETRY_SECONDS
         self._stopped = threading.Event()
+        self._has_looked = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="champion", daemon=True)
 
     @property
@@ -92,6 +96,10 @@ class ChampionWatcher:
         """Begin to watch."""
         self._thread.start()
 
+    def wait_for_first_look(self) -> None:
+        """Wait until a model is served, or none could be."""
+        self._has_looked.wait()
+
     def stop(self) -> None:
         """Cease to watch; a load under way is not waited for."""
         self._stopped.set()
@@ -99,12 +107,14 @@ class ChampionWatcher:
     def _watch(self) -> None:
         while not self._stopped.is_set():
             self.look()
+            self._has_looked.set()
             self._stopped.wait(self._poll_seconds)
 
     def look(self) -> None:
         """Look at the pointer once, and serve another champion where it names one."""
         stamp = _stamp(self._models_dir / CHAMPION)
-        if stamp is None or (stamp == self._seen and time.monotonic() < self._retry_at):
+        is_due = stamp != self._seen or time.monotonic() >= self._retry_at
+        if stamp is None or not (self._export_changed() or is_due):
             return
         if stamp != self._seen:
             self._retry_seconds = _FIRST_RETRY_SECONDS
@@ -121,9 +131,20 @@ class ChampionWatcher:
             # Whatever a damaged export raises, the former champion goes on.
             self._refuse(Refusal(name, _reason(error)))
 
+    def _export_changed(self) -> bool:
+        """Say whether the served model's export was made anew, with other content."""
+        served = self._served
+        if served is None:
+            return False
+        stamp = _stamp(served.export.path / MANIFEST)
+        if stamp in (None, self._seen_export):
+            return False
+        self._seen_export = stamp
+        return not _is_current(served)
+
     def _serve(self, champion: Champion) -> None:
         served = self._served
-        if served is not None and served.bundle.name == champion.name:
+        if served is not None and served.bundle.name == champion.name and _is_current(served):
             self._served = replace(served, champion=champion)
             return
         begin = time.monotonic()
@@ -144,7 +165,15 @@ class ChampionWatcher:
         self._reports.refused(refusal)
 
 
-def _stamp(path: Path) -> tuple[int, int, int] | None:
+def _is_current(served: Served) -> bool:
+    """Say whether the export that a model was read from is still the one on disk, or is gone."""
+    try:
+        return open_export(served.export.path).content == served.export.content
+    except CrossrecError:
+        return not (served.export.path / MANIFEST).exists()
+
+
+def _stamp(path: Path) -> _Stamp | None:
     """Say which file stands there; a rename gives another inode. None where there is none."""
     try:
         found = path.stat()

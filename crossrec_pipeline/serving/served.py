@@ -1,6 +1,7 @@
 """A champion's name in, all that is needed to answer for it out: engine, items, figures."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,13 +11,13 @@ import numpy as np
 
 from crossrec_pipeline.errors import BundleError
 from crossrec_pipeline.models.promotions import Champion
-from crossrec_pipeline.models.registry import Bundle, bundle_card
+from crossrec_pipeline.models.registry import Bundle, bundle_card, open_bundle
 from crossrec_pipeline.serving.api.schemas import Evaluation
 from crossrec_pipeline.serving.engine.base import Engine, Query
 from crossrec_pipeline.serving.engine.load import load_engine
-from crossrec_pipeline.serving.items.plain import PlainCatalogue
+from crossrec_pipeline.serving.export import MANIFEST, Export, export_bundle, open_export
+from crossrec_pipeline.serving.items.catalogue import ItemCatalogue
 from crossrec_pipeline.serving.popular import PopularItems
-from crossrec_pipeline.serving.summaries import Summaries
 from crossrec_pipeline.sessions.vocabulary import Vocabulary
 
 _WARM_SESSIONS = 32
@@ -31,6 +32,8 @@ class Served:
     ----------
     champion
         Who named it, and why.
+    export
+        Where all of it was read from.
     bundle, vocabulary
         Of the model.
     engine
@@ -44,10 +47,11 @@ class Served:
     """
 
     champion: Champion
+    export: Export
     bundle: Bundle
     vocabulary: Vocabulary
     engine: Engine
-    catalogue: PlainCatalogue
+    catalogue: ItemCatalogue
     popular: PopularItems
     evaluation: Evaluation | None
 
@@ -66,10 +70,11 @@ class Served:
         """Code of each type by its name in lower case."""
         return {name.casefold(): code for code, name in enumerate(self.vocabulary.types)}
 
-    @cached_property
-    def summaries(self) -> Summaries:
-        """What answers show of items."""
-        return Summaries(lambda index: self.catalogue.summary(index).model_dump())
+    def count_types(self, items: Sequence[int]) -> dict[str, int]:
+        """Count item indexes by the name of their type."""
+        types = self.vocabulary.types
+        counts = np.bincount(self.vocabulary.type_codes[items], minlength=len(types))
+        return dict(zip(types, counts.tolist(), strict=True))
 
     @cached_property
     def model(self) -> dict[str, str]:
@@ -78,24 +83,32 @@ class Served:
 
 
 def open_served(champion: Champion, models_dir: Path, serving_dir: Path) -> Served:
-    """Load what a champion needs to answer.
+    """Load what a champion needs to answer; its export is made first where there is none.
 
     Raises
     ------
     BundleError
         If anything of it is missing, truncated or altered.
     """
-    engine, vocabulary, bundle = load_engine(
-        models_dir / champion.kind / champion.version, serving_dir
-    )
+    path = serving_dir / champion.kind / champion.version
+    if not (path / MANIFEST).is_file():
+        export_bundle(open_bundle(models_dir / champion.kind / champion.version), serving_dir)
+    export = open_export(path)
+    if export.data_version != champion.data_version:
+        raise BundleError(
+            f"{path} is of the content {export.data_version}, but the champion is "
+            f"{champion.data_version}. Delete the folder: it is made again."
+        )
+    engine, vocabulary, bundle = load_engine(export.bundle_dir, export.engine_dir)
     return Served(
         champion=champion,
+        export=export,
         bundle=bundle,
         vocabulary=vocabulary,
         engine=engine,
-        catalogue=PlainCatalogue(vocabulary),
+        catalogue=ItemCatalogue.open(path),
         popular=PopularItems(vocabulary),
-        evaluation=None,
+        evaluation=export.figures,
     )
 
 

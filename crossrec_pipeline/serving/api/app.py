@@ -1,5 +1,7 @@
 """Settings in, the service as an ASGI application out."""
 
+import asyncio
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -11,12 +13,13 @@ from crossrec_pipeline.serving.api.admission import Admission
 from crossrec_pipeline.serving.api.batcher import Batcher
 from crossrec_pipeline.serving.api.errors import answer_errors
 from crossrec_pipeline.serving.api.items import add_items
-from crossrec_pipeline.serving.api.log import log_event
+from crossrec_pipeline.serving.api.log import log_as_json, log_event
 from crossrec_pipeline.serving.api.metrics import Metrics
 from crossrec_pipeline.serving.api.model import add_model
 from crossrec_pipeline.serving.api.observation import Observation
 from crossrec_pipeline.serving.api.operation import add_operation
 from crossrec_pipeline.serving.api.page import add_page
+from crossrec_pipeline.serving.api.protocol import REQUEST_TIMEOUT
 from crossrec_pipeline.serving.api.recommendations import add_recommendations
 from crossrec_pipeline.serving.api.service import Service
 from crossrec_pipeline.serving.champion import ChampionWatcher, Refusal, Reports
@@ -40,14 +43,16 @@ def create_app(settings: Settings) -> FastAPI:
     service = _make_service(settings)
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, float]]:
         service.batcher.start()
         service.watcher.start()
-        log_event("started")
-        yield
+        # Connections wait meanwhile: a worker that is started beside others turns nobody away.
+        await asyncio.to_thread(service.watcher.wait_for_first_look)
+        log_event("started", pid=os.getpid(), ready=service.watcher.served is not None)
+        yield {REQUEST_TIMEOUT: settings.serving.request_timeout_seconds}
         service.watcher.stop()
         await service.batcher.stop()
-        log_event("stopped")
+        log_event("stopped", pid=os.getpid())
 
     app = FastAPI(
         title="crossrec",
@@ -83,6 +88,7 @@ def create_app(settings: Settings) -> FastAPI:
 
 def create_app_of_environment() -> FastAPI:
     """Make the service by the settings of the environment, as each worker does."""
+    log_as_json()
     return create_app(load_settings())
 
 

@@ -17,12 +17,12 @@ _SWEEP_SECONDS = 0.1
 class BatchObserver(Protocol):
     """Is told what a batcher does."""
 
-    def batch_started(self, n_queries: int, queued_seconds: Sequence[float]) -> None:
-        """Hear that a batch goes to the engine, and how long each query has waited."""
+    def batch_started(self, queued_seconds: Sequence[float], n_waiting: int) -> None:
+        """Hear that a batch goes to the engine, how long each query has waited, how many wait."""
         ...
 
-    def batch_ranked(self, seconds: float) -> None:
-        """Hear that the engine is done with a batch, and how long it took."""
+    def batch_ranked(self, seconds: float, n_waiting: int) -> None:
+        """Hear that the engine is done with a batch, how long it took, and how many wait."""
         ...
 
 
@@ -183,7 +183,9 @@ class Batcher:
         if not tickets:
             return
         self._under_way = batch = _Batch(tickets, units, now)
-        self._observer.batch_started(len(tickets), [now - ticket.queued_at for ticket in tickets])
+        self._observer.batch_started(
+            [now - ticket.queued_at for ticket in tickets], len(self._waiting)
+        )
         self._batches.put(batch)
         self._loop.call_later(_SWEEP_SECONDS, self._expire, batch)
 
@@ -235,7 +237,7 @@ class Batcher:
         self._seconds_per_unit += _NEWEST_WEIGHT * (seconds - self._seconds_per_unit)
         self._done_at = now
         self._under_way = None
-        self._observer.batch_ranked(batch.engine_seconds)
+        self._observer.batch_ranked(batch.engine_seconds, len(self._waiting))
         for ticket, result in zip(batch.tickets, batch.results, strict=True):
             if ticket.answer.done():
                 continue

@@ -35,10 +35,10 @@ class JsonLines(logging.Handler):
 
 
 def log_as_json() -> None:
-    """Have uvicorn's warnings and errors written as lines of JSON."""
+    """Have uvicorn's errors written as lines of JSON."""
     logger = logging.getLogger("uvicorn")
     logger.handlers = [JsonLines()]
-    logger.setLevel(logging.WARNING)
+    logger.setLevel(logging.ERROR)  # clients can cause warnings as many as they like
     logger.propagate = False
 
 

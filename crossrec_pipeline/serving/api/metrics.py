@@ -1,8 +1,8 @@
 """What happens in the service in, Prometheus metrics out."""
 
 import os
-from collections import Counter as Counts
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
@@ -10,6 +10,8 @@ from prometheus_client.multiprocess import MultiProcessCollector
 MULTIPROCESS_DIR = "PROMETHEUS_MULTIPROC_DIR"
 """Names the folder through which several workers add up their metrics; read by the client library
 when it is imported."""
+
+_Labelled = TypeVar("_Labelled", Counter, Histogram)
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.0075, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 _QUEUE_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
@@ -99,28 +101,27 @@ class Metrics:
             registry=registry,
         )
         self._served: tuple[str, str, str] | None = None
+        self._children: dict[tuple[Any, ...], Any] = {}
 
     def request_done(self, route: str, status: int, seconds: float) -> None:
         """Count an answer."""
-        self._requests.labels(route, status).observe(seconds)
+        self._child(self._requests, route, status).observe(seconds)
 
-    def batch_started(self, n_queries: int, queued_seconds: Sequence[float]) -> None:
+    def batch_started(self, queued_seconds: Sequence[float], n_waiting: int) -> None:
         """Count a batch that goes to the engine."""
-        self._batch_size.observe(n_queries)
+        self._batch_size.observe(len(queued_seconds))
+        self._queue_length.set(len(queued_seconds) + n_waiting)
         for seconds in queued_seconds:
             self._queue_seconds.observe(seconds)
 
-    def batch_ranked(self, seconds: float) -> None:
+    def batch_ranked(self, seconds: float, n_waiting: int) -> None:
         """Count a batch that the engine is done with."""
         self._engine_seconds.observe(seconds)
-
-    def queue_is(self, length: int) -> None:
-        """Note how many queries wait, or are being ranked."""
-        self._queue_length.set(length)
+        self._queue_length.set(n_waiting)
 
     def shed(self, reason: str) -> None:
         """Count a request that was turned away."""
-        self._shed.labels(reason).inc()
+        self._child(self._shed, reason).inc()
 
     def rate_limited(self) -> None:
         """Count a request of a client that asks too often."""
@@ -132,27 +133,29 @@ class Metrics:
 
     def session_read(self, n_known: int, n_unknown: int) -> None:
         """Count the items of a session."""
-        self._session_items.labels("yes").inc(n_known)
-        self._session_items.labels("no").inc(n_unknown)
+        self._child(self._session_items, "yes").inc(n_known)
+        if n_unknown:
+            self._child(self._session_items, "no").inc(n_unknown)
 
-    def recommended(self, types: Sequence[str], n_cached: int) -> None:
+    def recommended(self, n_by_type: Mapping[str, int], n_cached: int) -> None:
         """Count the items of an answer, and those of them that were at hand."""
-        for item_type, n in Counts(types).items():
-            self._recommended.labels(item_type).inc(n)
-        self._item_cache.labels("hit").inc(n_cached)
-        self._item_cache.labels("miss").inc(len(types) - n_cached)
+        for item_type, n_items in n_by_type.items():
+            self._child(self._recommended, item_type).inc(n_items)
+        self._child(self._item_cache, "hit").inc(n_cached)
+        if n_missed := sum(n_by_type.values()) - n_cached:
+            self._child(self._item_cache, "miss").inc(n_missed)
 
     def fell_back(self, session: str) -> None:
         """Count an answer by popularity."""
-        self._fallbacks.labels(session).inc()
+        self._child(self._fallbacks, session).inc()
 
     def state_taken(self) -> None:
         """Count a token that a request brought."""
-        self._states.labels("taken").inc()
+        self._child(self._states, "taken").inc()
 
     def state_given(self) -> None:
         """Count a token that an answer carries."""
-        self._states.labels("given").inc()
+        self._child(self._states, "given").inc()
 
     def champion_loaded(self, name: str, kind: str, data_version: str, seconds: float) -> None:
         """Note which model is served from now on."""
@@ -166,6 +169,13 @@ class Metrics:
     def champion_refused(self) -> None:
         """Count a champion that could not be loaded."""
         self._refusals.inc()
+
+    def _child(self, metric: _Labelled, *labels: str | int) -> _Labelled:
+        """Return a metric at these labels; kept, for looking it up takes longer than counting."""
+        key = (metric, *labels)
+        if key not in self._children:
+            self._children[key] = metric.labels(*labels)
+        return self._children[key]
 
     def exposition(self) -> bytes:
         """Write all metrics in Prometheus' text format, added up over all workers."""

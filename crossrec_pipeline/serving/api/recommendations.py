@@ -22,7 +22,7 @@ from crossrec_pipeline.serving.api.errors import ApiError, documented_errors, in
 from crossrec_pipeline.serving.api.schemas import RecommendationAnswer, RecommendationRequest
 from crossrec_pipeline.serving.api.service import Service
 from crossrec_pipeline.serving.engine.base import Query, Ranking
-from crossrec_pipeline.serving.items.plain import explain
+from crossrec_pipeline.serving.items.explain import explain
 from crossrec_pipeline.serving.served import Served
 
 _EXAMPLE = {
@@ -117,7 +117,7 @@ async def _answer(
             asked.return_state,
             asked.explain,
         )
-        answer = await _rank(service, served, query, session, request)
+        answer = await _rank(service, served, query, request)
     else:
         answer = _popular(service, served, asked, types, excluded)
     missing = asked.top_k - len(answer["items"])
@@ -128,9 +128,7 @@ async def _answer(
     return orjson.dumps(answer)
 
 
-async def _rank(
-    service: Service, served: Served, query: Query, session: Sequence[int], request: Request
-) -> dict[str, Any]:
+async def _rank(service: Service, served: Served, query: Query, request: Request) -> dict[str, Any]:
     if query.state is not None:
         service.metrics.state_taken()
     try:
@@ -145,7 +143,7 @@ async def _rank(
     explanations = None
     if query.wants_influence:
         explanations = [
-            explain(served.catalogue, list(session), ranking, place).model_dump()
+            orjson.dumps(explain(served.catalogue, query.session, ranking, place).model_dump())
             for place in range(len(ranking.items))
         ]
     items = _items(service, served, ranking.items.tolist(), ranking.scores.tolist(), explanations)
@@ -178,19 +176,22 @@ def _items(
     served: Served,
     items: list[int],
     scores: list[float],
-    explanations: list[dict[str, Any]] | None,
-) -> list[dict[str, Any]]:
-    summaries, n_cached = served.summaries.of(items)
-    service.metrics.recommended([summary["item_type"] for summary in summaries], n_cached)
-    return [
-        {
-            **summary,
-            "rank": place + 1,
-            "score": scores[place],
-            "explanation": explanations[place] if explanations else None,
-        }
-        for place, summary in enumerate(summaries)
+    explanations: list[bytes] | None,
+) -> list[orjson.Fragment]:
+    fragment_of = served.catalogue.json_fragment
+    n_cached = served.catalogue.n_cached
+    described = [
+        orjson.Fragment(
+            b'{%b,"rank":%d,"score":%b,"explanation":%b}'
+            % (fragment_of(item), place, orjson.dumps(score), explanation)
+        )
+        for place, (item, score, explanation) in enumerate(
+            zip(items, scores, explanations or [b"null"] * len(items), strict=True), start=1
+        )
     ]
+    n_cached = served.catalogue.n_cached - n_cached
+    service.metrics.recommended(served.count_types(items), n_cached)
+    return described
 
 
 def _type_codes(served: Served, names: Sequence[str]) -> tuple[int, ...]:

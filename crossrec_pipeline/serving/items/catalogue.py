@@ -84,6 +84,11 @@ class ItemCatalogue:
         """Return the members of an item's `ItemSummary` as JSON, without the braces around them."""
         return self._cached_fragment(item_index)
 
+    @property
+    def n_cached(self) -> int:
+        """How many times `json_fragment` had its answer at hand."""
+        return self._cached_fragment.cache_info().hits
+
     def search(
         self, query: str, *, item_type: str | None = None, limit: int = 10
     ) -> list[FoundItem]:
