@@ -1,6 +1,7 @@
 """A folder with the details of all items in; the details of one, by id or index, or found, out."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Self
@@ -10,15 +11,34 @@ import polars as pl
 import pyarrow as pa
 
 from crossrec_pipeline.serving.api.schemas import FoundItem, ItemDetail, ItemSummary
-from crossrec_pipeline.serving.items.details import DETAILS
+from crossrec_pipeline.serving.items.details import DETAILS, common_genres
 from crossrec_pipeline.serving.items.search import SearchIndex
 from crossrec_pipeline.serving.items.search_index import write_index
 
 ITEMS = "items.arrow"
 SEARCH = "search"
 
+_COMMON_GENRES = b"common_genres"
+"""Where the file keeps the genres that tell nothing of an item of their type."""
+
 _CACHED_ITEMS = 20_000
 _SUMMARY = ("item_id", "item_type", "title", "creators", "genres")
+
+
+@dataclass(frozen=True)
+class Credits:
+    """What an item can have in common with others, by the casefolded name.
+
+    Attributes
+    ----------
+    creators
+        Names as they are written.
+    genres
+        The same; those that too many of the item's type have are left out.
+    """
+
+    creators: dict[str, str]
+    genres: dict[str, str]
 
 
 class ItemCatalogue:
@@ -26,26 +46,29 @@ class ItemCatalogue:
 
     Parameters
     ----------
-    table
+    details
         Columns of `DETAILS`: row `i` is the item of index `i`, those without one come last.
     search_index
         Over the same rows.
     """
 
-    def __init__(self, table: pa.Table, search_index: SearchIndex) -> None:
-        self._columns = {name: table.column(name).chunk(0) for name in DETAILS}
-        self._n_known = table.num_rows - table.column("item_index").null_count
-        self._rows = {item_id: row for row, item_id in enumerate(table["item_id"].to_pylist())}
+    def __init__(self, details: pa.RecordBatch, search_index: SearchIndex) -> None:
+        self._columns = {name: details.column(name) for name in DETAILS}
+        self._n_known = details.num_rows - details.column("item_index").null_count
+        self._rows = {item_id: row for row, item_id in enumerate(details["item_id"].to_pylist())}
         self._search_index = search_index
+        common = orjson.loads(details.schema.metadata[_COMMON_GENRES])
+        self._common_genres = {item_type: frozenset(genres) for item_type, genres in common.items()}
         self._cached_summary = lru_cache(_CACHED_ITEMS)(self._read_summary)
+        self._cached_credits = lru_cache(_CACHED_ITEMS)(self._read_credits)
         self._cached_fragment = lru_cache(_CACHED_ITEMS)(self._encode_summary)
 
     @classmethod
     def open(cls, folder: Path) -> Self:
         """Open what `write_items` wrote."""
         with pa.memory_map(str(folder / ITEMS)) as source:
-            table = pa.ipc.open_file(source).read_all()
-        return cls(table, SearchIndex(folder / SEARCH))
+            details = pa.ipc.open_file(source).get_batch(0)
+        return cls(details, SearchIndex(folder / SEARCH))
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -80,6 +103,10 @@ class ItemCatalogue:
         """Return an item of the model in short."""
         return self._cached_summary(item_index)
 
+    def credits(self, item_index: int) -> Credits:
+        """Return what an item of the model can have in common with others."""
+        return self._cached_credits(item_index)
+
     def json_fragment(self, item_index: int) -> bytes:
         """Return the members of an item's `ItemSummary` as JSON, without the braces around them."""
         return self._cached_fragment(item_index)
@@ -105,6 +132,15 @@ class ItemCatalogue:
     def _read_summary(self, item_index: int) -> ItemSummary:
         return ItemSummary(**self._read(item_index, _SUMMARY))
 
+    def _read_credits(self, item_index: int) -> Credits:
+        item = self.summary(item_index)
+        genres = {genre.casefold(): genre for genre in item.genres}
+        common = self._common_genres.get(item.item_type, frozenset())
+        return Credits(
+            creators={name.casefold(): name for name in item.creators},
+            genres={key: genre for key, genre in genres.items() if key not in common},
+        )
+
     def _encode_summary(self, item_index: int) -> bytes:
         return orjson.dumps(self._read(item_index, _SUMMARY))[1:-1]
 
@@ -122,9 +158,14 @@ def write_items(details: pl.DataFrame, folder: Path) -> None:
     # One uncompressed batch can be read in place. What polars hands over keeps text behind nulls,
     # which taking every row leaves behind.
     table = details.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())
-    table = table.take(pa.array(range(table.num_rows), pa.int64())).combine_chunks()
-    with pa.ipc.new_file(folder / ITEMS, table.schema) as file:
-        file.write_table(table)
+    table = table.take(pa.array(range(table.num_rows), pa.int64()))
+    common = orjson.dumps(common_genres(details))
+    batch = pa.RecordBatch.from_arrays(
+        [column.combine_chunks() for column in table.columns],
+        schema=table.schema.with_metadata({_COMMON_GENRES: common}),
+    )
+    with pa.ipc.new_file(folder / ITEMS, batch.schema) as file:
+        file.write_batch(batch)
     search = folder / SEARCH
     search.mkdir()
     write_index(details, search)

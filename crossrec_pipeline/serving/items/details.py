@@ -1,5 +1,7 @@
 """Catalogue items and a model's vocabulary in; what is shown of each item, one row each, out."""
 
+from collections import Counter
+
 import polars as pl
 
 from crossrec_pipeline.domains import NO_CREATOR, NO_DESCRIPTION, UNKNOWN_GENRE
@@ -24,6 +26,9 @@ DETAILS: dict[str, pl.DataType] = {
 }
 """The same with what one model knows: row `i` is the item of index `i`, and below the known items
 come the others, whose `item_index` is null and whose `train_events` are 0."""
+
+TELLING_SHARE = 1 / 3
+"""A genre that a larger share of a type has says nothing of an item of that type."""
 
 
 def catalogue_details(items: pl.DataFrame) -> pl.DataFrame:
@@ -97,3 +102,22 @@ def item_details(catalogue: pl.DataFrame, vocabulary: Vocabulary) -> pl.DataFram
         )
         .select(pl.col(name).cast(dtype) for name, dtype in DETAILS.items())
     )
+
+
+def common_genres(details: pl.DataFrame) -> dict[str, list[str]]:
+    """List the genres of each type, casefolded, that more than `TELLING_SHARE` of its items have.
+
+    A genre that one item alone has is not among them, however few items of the type there are.
+
+    Parameters
+    ----------
+    details
+        Columns of `DETAILS`.
+    """
+    found: dict[str, list[str]] = {}
+    for (item_type,), items in details.group_by("item_type"):
+        genres = items.select(pl.col("genres").list.unique()).explode("genres")["genres"]
+        counts = Counter(genre.casefold() for genre in genres.drop_nulls())
+        most = max(1, TELLING_SHARE * items.height)
+        found[str(item_type)] = sorted(genre for genre, n in counts.items() if n > most)
+    return found

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import tantivy
+from rapidfuzz.distance.OSA import normalized_similarity
 from tantivy import Occur, Query
 
 from crossrec_pipeline.serving.items.search_index import (
@@ -29,6 +30,9 @@ _IS_WHOLE_TITLE = 1000.0
 _FUZZY_EXACT, _FUZZY_PREFIX = 60.0, 40.0
 _TYPOS = {1: (30.0, 20.0), 2: (10.0, 5.0)}
 _FUZZY_POOL = 100
+_BEGINNING_WEIGHT = 0.98
+_LEAST_LIKENESS = 0.6
+"""Titles that are less like what was typed (0 to 1) are not told apart by it."""
 
 
 class SearchIndex:
@@ -65,20 +69,33 @@ class SearchIndex:
         typed = words(query)[:MOST_WORDS]
         if not typed or limit < 1:
             return []
-        found = self._search(self._as_typed(typed), limit, item_type)
+        found = self._rows(self._search(self._as_typed(typed), limit, item_type))
         if len(found) < limit and any(_typos(word) for word in typed):
             near = self._search(self._forgiving(typed), limit + _FUZZY_POOL, item_type)
-            known = set(found)
-            found += [row for row in near if row not in known][: limit - len(found)]
-        return found
+            found += self._rows(self._likest_first(near, whole_title(typed)))
+        return list(dict.fromkeys(found))[:limit]
 
-    def _search(self, query: Query, limit: int, item_type: str | None) -> list[int]:
+    def _search(self, query: Query, limit: int, item_type: str | None) -> list[tantivy.DocAddress]:
         if item_type is not None:
-            only = Query.const_score_query(self._term(TYPE, item_type), 0.0)
+            only = _scored(self._term(TYPE, item_type), 0.0)
             query = Query.boolean_query([(Occur.Must, query), (Occur.Must, only)])
-        hits = self._searcher.search(query, limit, count=False).hits
-        rows = self._searcher.fast_field_values(ROW, [address for _, address in hits])
+        return [address for _, address in self._searcher.search(query, limit, count=False).hits]
+
+    def _rows(self, addresses: list[tantivy.DocAddress]) -> list[int]:
+        rows = self._searcher.fast_field_values(ROW, addresses)
         return [int(row) for row in rows if row is not None]
+
+    def _likest_first(
+        self, addresses: list[tantivy.DocAddress], typed: str
+    ) -> list[tantivy.DocAddress]:
+        """Order by how much the title, or its beginning, is like what was typed."""
+
+        def likeness(address: tantivy.DocAddress) -> float:
+            title = str(self._searcher.doc(address).get_first(WHOLE) or "")
+            of_beginning = _BEGINNING_WEIGHT * normalized_similarity(typed, title[: len(typed)])
+            return max(normalized_similarity(typed, title), of_beginning, _LEAST_LIKENESS)
+
+        return sorted(addresses, key=likeness, reverse=True)
 
     def _as_typed(self, typed: list[str]) -> Query:
         """Look for every word as it stands, and for words that begin with the last one."""

@@ -30,7 +30,9 @@ def index_schema() -> tantivy.Schema:
     for name in (*WORD_FIELDS, ALL_WORDS):
         builder.add_text_field(name, tokenizer_name="whitespace", index_option="basic")
     for name in (WHOLE, FIRST, TYPE):
-        builder.add_text_field(name, tokenizer_name="raw", index_option="basic")
+        builder.add_text_field(
+            name, stored=name == WHOLE, tokenizer_name="raw", index_option="basic"
+        )
     builder.add_unsigned_field(ROW, fast=True)
     return builder.build()
 
