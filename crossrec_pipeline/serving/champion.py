@@ -35,11 +35,11 @@ class Reports:
         A model is served from now on; the seconds that loading and warming took, and those that
         ranking one session takes.
     refused
-        A champion could not be loaded; the former one goes on.
+        A champion could not be loaded, and what was raised; the former one goes on.
     """
 
     loaded: Callable[[Served, float, float], None]
-    refused: Callable[[Refusal], None]
+    refused: Callable[[Refusal, Exception], None]
 
 
 class ChampionWatcher:
@@ -129,7 +129,7 @@ class ChampionWatcher:
             self._refusal = None
         except Exception as error:
             # Whatever a damaged export raises, the former champion goes on.
-            self._refuse(Refusal(name, _reason(error)))
+            self._refuse(name, error)
 
     def _export_changed(self) -> bool:
         """Say whether the served model's export was made anew, with other content."""
@@ -158,11 +158,11 @@ class ChampionWatcher:
         gc.freeze()
         self._reports.loaded(fresh, time.monotonic() - begin, seconds_per_session)
 
-    def _refuse(self, refusal: Refusal) -> None:
+    def _refuse(self, name: str, error: Exception) -> None:
         self._retry_at = time.monotonic() + self._retry_seconds
         self._retry_seconds = min(2 * self._retry_seconds, _LONGEST_RETRY_SECONDS)
-        self._refusal = refusal
-        self._reports.refused(refusal)
+        self._refusal = refusal = Refusal(name, _reason(error))
+        self._reports.refused(refusal, error)
 
 
 def _is_current(served: Served) -> bool:

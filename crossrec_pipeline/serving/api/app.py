@@ -9,11 +9,12 @@ from functools import partial
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
+from crossrec_pipeline.errors import CrossrecError
 from crossrec_pipeline.serving.api.admission import Admission
 from crossrec_pipeline.serving.api.batcher import Batcher
 from crossrec_pipeline.serving.api.errors import answer_errors
 from crossrec_pipeline.serving.api.items import add_items
-from crossrec_pipeline.serving.api.log import log_as_json, log_event
+from crossrec_pipeline.serving.api.log import log_as_json, log_event, trace_of
 from crossrec_pipeline.serving.api.metrics import Metrics
 from crossrec_pipeline.serving.api.model import add_model
 from crossrec_pipeline.serving.api.observation import Observation
@@ -111,9 +112,15 @@ def _make_service(settings: Settings) -> Service:
             ms_per_session=round(seconds_per_session * 1000, 3),
         )
 
-    def refused(refusal: Refusal) -> None:
+    def refused(refusal: Refusal, error: Exception) -> None:
         metrics.champion_refused()
-        log_event("champion_refused", level="error", model=refusal.name, reason=refusal.reason)
+        log_event(
+            "champion_refused",
+            level="error",
+            model=refusal.name,
+            reason=refusal.reason,
+            trace=None if isinstance(error, CrossrecError) else trace_of(error),
+        )
 
     watcher = ChampionWatcher(
         settings.models_dir,

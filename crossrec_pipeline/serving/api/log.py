@@ -2,6 +2,7 @@
 
 import logging
 import sys
+import traceback
 from datetime import UTC, datetime
 from typing import Any
 
@@ -40,6 +41,11 @@ def log_as_json() -> None:
     logger.handlers = [JsonLines()]
     logger.setLevel(logging.ERROR)  # clients can cause warnings as many as they like
     logger.propagate = False
+
+
+def trace_of(error: BaseException) -> str:
+    """Write out where an error came from."""
+    return "".join(traceback.format_exception(error))
 
 
 def _write(line: bytes) -> None:

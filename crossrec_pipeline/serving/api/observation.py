@@ -3,13 +3,12 @@
 import itertools
 import secrets
 import time
-import traceback
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from crossrec_pipeline.serving.api.body import ClientGoneError
 from crossrec_pipeline.serving.api.errors import ApiError
-from crossrec_pipeline.serving.api.log import log_event
+from crossrec_pipeline.serving.api.log import log_event, trace_of
 from crossrec_pipeline.serving.api.metrics import Metrics
 
 CLIENT_GONE = 499
@@ -82,7 +81,7 @@ class Observation:
                 level="error",
                 id=request_id,
                 error=f"{type(error).__name__}: {error}",
-                trace=traceback.format_exc(),
+                trace=trace_of(error),
             )
             if status != 0:
                 raise  # the answer is broken off, which the client sees
