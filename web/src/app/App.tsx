@@ -8,6 +8,7 @@ import { FiguresView } from "../figures/FiguresView";
 import { ItemDialog } from "../item/ItemDialog";
 import { Controls } from "../recommendations/Controls";
 import { Dismissed } from "../recommendations/Dismissed";
+import { Lengths } from "../recommendations/Lengths";
 import { Recommendations } from "../recommendations/Recommendations";
 import { surpriseTypes } from "../recommendations/surprise";
 import { Countdown } from "../requests/Failed";
@@ -21,6 +22,7 @@ import { Icon } from "../types/icons";
 import { KeyDialog } from "./KeyDialog";
 import { useOnline } from "./useOnline";
 import { useTheme } from "./useTheme";
+import { useUndoKey } from "./useUndoKey";
 import { FRAGMENTS, useView, type View } from "./useView";
 
 const NO_TYPES: readonly string[] = [];
@@ -37,6 +39,7 @@ export function App(): ReactNode {
 
   useEffect(() => saveSession(session), [session]);
   useEffect(() => setSaid(session.announcement), [session]);
+  useUndoKey(() => onDeed({ kind: "undo" }));
 
   const model = useAnswer(askModel, "model");
   const types = model.answer?.types ?? NO_TYPES;
@@ -87,7 +90,7 @@ export function App(): ReactNode {
           <FiguresView asked={model} />
         ) : (
           <div className="next">
-            <h1 className="visually-hidden">What comes next?</h1>
+            <h1 className="visually-hidden">What’s next?</h1>
             <div className="side">
               <SearchBox
                 types={types}
@@ -100,20 +103,18 @@ export function App(): ReactNode {
                 unknownIds={unknownIds}
                 onDeed={onDeed}
                 onOpen={setOpened}
-              />
-              {session.items.length === 0 && (
+              >
                 <Examples types={types} onStart={(items) => onDeed({ kind: "start", items })} />
-              )}
+              </SessionStrip>
             </div>
             <section className="main" aria-labelledby="next-title">
               <div className="section-head">
                 <h2 id="next-title">
                   {session.items.length === 0 ? "Popular, to begin with" : "What comes next"}
                 </h2>
+                <Lengths length={length} onLength={setLength} />
               </div>
               <Controls
-                length={length}
-                onLength={setLength}
                 types={types}
                 chosenTypes={chosenTypes ?? new Set(types)}
                 onChosenTypes={setChosenTypes}
@@ -179,7 +180,7 @@ function Header({ view }: { view: View }): ReactNode {
         </span>
         <nav className="tabs" aria-label="Views">
           <a href={FRAGMENTS.next} aria-current={view === "next" ? "page" : undefined}>
-            What comes next?
+            What’s next?
           </a>
           <a href={FRAGMENTS.figures} aria-current={view === "figures" ? "page" : undefined}>
             How good is it?

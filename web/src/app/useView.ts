@@ -5,7 +5,7 @@ import { useEffect, useState } from "react";
 export type View = "next" | "figures";
 
 export const FRAGMENTS: Record<View, string> = { next: "#next", figures: "#how-good" };
-const TITLES: Record<View, string> = { next: "What comes next?", figures: "How good is it?" };
+const TITLES: Record<View, string> = { next: "What’s next?", figures: "How good is it?" };
 
 export function useView(): View {
   const [view, setView] = useState(viewOf(location.hash));

@@ -4,9 +4,9 @@ import type { ReactNode } from "react";
 import type { Figure } from "../api/types";
 import type { Scale } from "./scale";
 
-const WIDTH = 200;
+const WIDTH = 340;
 const HEIGHT = 24;
-const MARGIN = 6;
+const MARGIN = 8;
 
 interface Props {
   figure: Figure;
@@ -54,7 +54,7 @@ export function DotWhisker({ figure, scale, chance, isServed }: Props): ReactNod
       {isServed ? (
         <path className="plot-dot" d={`M${dot} ${middle - 6}l6 6-6 6-6-6z`} />
       ) : (
-        <circle className="plot-dot" cx={dot} cy={middle} r="4" />
+        <circle className="plot-dot" cx={dot} cy={middle} r="4.5" />
       )}
     </svg>
   );
@@ -62,12 +62,12 @@ export function DotWhisker({ figure, scale, chance, isServed }: Props): ReactNod
 
 export function Axis({ scale, format }: { scale: Scale; format: (value: number) => string }) {
   return (
-    <svg className="plot plot-axis" viewBox={`0 0 ${WIDTH} 16`} aria-hidden="true">
+    <svg className="plot plot-axis" viewBox={`0 0 ${WIDTH} 24`} aria-hidden="true">
       {scale.ticks.map((tick, place) => (
         <text
           key={tick}
           x={along(tick, scale)}
-          y="12"
+          y="17"
           textAnchor={place === 0 ? "start" : place === scale.ticks.length - 1 ? "end" : "middle"}
         >
           {format(tick)}

@@ -62,7 +62,9 @@ function Measured({ evaluation }: { evaluation: Evaluation }): ReactNode {
         <section aria-labelledby="types-title" className="panel">
           <h2 id="types-title">By type of the next item</h2>
           <TypeTable byType={by_type} cutoff={cutoff} />
-          <p className="hint">Chance differs by type only in how many predictions there are.</p>
+          <p className="hint">
+            The dashed line is chance: what a random order of all items would reach.
+          </p>
         </section>
       )}
       {transitions.length > 0 && (
@@ -70,7 +72,7 @@ function Measured({ evaluation }: { evaluation: Evaluation }): ReactNode {
           <h2 id="transitions-title">Across domains</h2>
           <p className="muted">
             How often the item that really came next is among the first {cutoff}, by the type of the
-            item before it and its own. Darker is more often.
+            item before it and its own. The stronger the colour, the more often.
           </p>
           <TransitionMap transitions={transitions} cutoff={cutoff} />
         </section>
@@ -88,8 +90,8 @@ function Measured({ evaluation }: { evaluation: Evaluation }): ReactNode {
             there and ranks all {wholeNumber(evaluation.n_items)} items, not a sample of them.
           </li>
           <li>
-            Intervals hold the true figure in 95 % of such tests. Where they overlap, do not pick a
-            winner by eye.
+            Intervals hold the true figure in 95 % of such tests. Models whose intervals overlap may
+            differ all the same: the evaluation report compares them in pairs.
           </li>
           <li>Log: {evaluation.events}</li>
           {notes.map((note) => (
@@ -113,11 +115,11 @@ function Summary({ evaluation }: { evaluation: Evaluation }): ReactNode {
       {countOf(n_predictions, "test case", "test cases")}, the item that really came next was among
       the first {cutoff} that {served.label} recommends
       {bounds !== "" && <> (95 % interval: {bounds})</>}.
-      {chance && (
+      {chance && chance.recall.value > 0 && (
         <>
           {" "}
-          Blind chance reaches {percent(chance.recall.value)}, so the model is{" "}
-          {timesChance(served.recall.value, chance.recall.value)} as good.
+          That is {timesChance(served.recall.value, chance.recall.value)} times what blind chance
+          would reach, {percent(chance.recall.value)}.
         </>
       )}
     </p>
@@ -135,12 +137,19 @@ function Served({ model }: { model: ModelAnswer }): ReactNode {
         <Fact name="Promoted">{model.promoted_at && longDate(model.promoted_at)}</Fact>
         <Fact name="Because it">{model.reason}</Fact>
         <Fact name="Data">{model.data_version}</Fact>
-        {kernel.map(([name, value]) => (
-          <Fact key={name} name={name.replaceAll("_", " ")}>
-            {typeof value === "number" ? wholeNumber(value) : String(value)}
-          </Fact>
-        ))}
       </dl>
+      {kernel.length > 0 && (
+        <>
+          <h3>What ranks</h3>
+          <dl className="facts">
+            {kernel.map(([name, value]) => (
+              <Fact key={name} name={name.replaceAll("_", " ")}>
+                {typeof value === "number" ? wholeNumber(value) : String(value ?? "")}
+              </Fact>
+            ))}
+          </dl>
+        </>
+      )}
       <details className="model-card">
         <summary>Model card</summary>
         <div className="prose">

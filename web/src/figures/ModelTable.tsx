@@ -2,6 +2,7 @@
 
 import { type ReactNode, useState } from "react";
 import type { Figure, ModelFigures } from "../api/types";
+import { Sideways } from "../app/Sideways";
 import { decimal, interval, percent, wholePercent } from "../format/numbers";
 import { Axis, DotWhisker } from "./DotWhisker";
 import { scaleFor } from "./scale";
@@ -48,8 +49,7 @@ export function ModelTable({ models, cutoff }: Props): ReactNode {
       <p className="muted">
         {NAMES[drawn]}@{cutoff}: {IN_WORDS[drawn]}.
       </p>
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: keys must be able to scroll it */}
-      <section className="scroll" tabIndex={0} aria-label="Table of models">
+      <Sideways label="Table of models">
         <table className="figures-table">
           <caption className="visually-hidden">
             All models on the same predictions, with 95 % intervals
@@ -94,7 +94,7 @@ export function ModelTable({ models, cutoff }: Props): ReactNode {
             ))}
           </tbody>
         </table>
-      </section>
+      </Sideways>
       <p className="hint">
         Dots are the measured figures, whiskers their 95 % intervals, the diamond is the model that
         answers here{chance === null ? "." : ", and the dashed line is blind chance."}

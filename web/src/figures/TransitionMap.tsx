@@ -2,6 +2,7 @@
 
 import type { ReactNode } from "react";
 import type { TransitionFigures } from "../api/types";
+import { Sideways } from "../app/Sideways";
 import { countOf, interval, percent, timesChance } from "../format/numbers";
 import { TypeIcon } from "../types/icons";
 import { typePlural } from "../types/names";
@@ -19,8 +20,7 @@ export function TransitionMap({ transitions, cutoff }: Props): ReactNode {
   const targets = [...new Set(transitions.map(({ target_type }) => target_type))].sort();
   const largest = Math.max(0, ...transitions.map(({ recall }) => recall.value));
   return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: keys must be able to scroll it
-    <section className="scroll" tabIndex={0} aria-label="Table of transitions">
+    <Sideways label="Table of transitions">
       <table className="heat">
         <caption className="visually-hidden">
           Recall@{cutoff} of the model that answers, by the type before and the type after
@@ -60,7 +60,7 @@ export function TransitionMap({ transitions, cutoff }: Props): ReactNode {
           ))}
         </tbody>
       </table>
-    </section>
+    </Sideways>
   );
 }
 
@@ -77,7 +77,7 @@ function Cell({ figures, largest }: CellProps): ReactNode {
       <span className="heat-value">{percent(recall.value)}</span>
       <span className="heat-more">{interval(recall, percent)}</span>
       <span className="heat-more">
-        {chance_recall > 0 && `${timesChance(recall.value, chance_recall)} chance · `}
+        {chance_recall > 0 && `×${timesChance(recall.value, chance_recall)} chance · `}
         {countOf(n_predictions, "case", "cases")}
       </span>
     </td>

@@ -2,6 +2,7 @@
 
 import type { ReactNode } from "react";
 import type { TypeFigures } from "../api/types";
+import { Sideways } from "../app/Sideways";
 import { decimal, percent, timesChance, wholeNumber } from "../format/numbers";
 import { TypeIcon } from "../types/icons";
 import { typePlural } from "../types/names";
@@ -17,8 +18,7 @@ interface Props {
 export function TypeTable({ byType, cutoff }: Props): ReactNode {
   const scale = scaleFor(byType.map((type) => type.recall));
   return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: keys must be able to scroll it
-    <section className="scroll" tabIndex={0} aria-label="Table by type">
+    <Sideways label="Table by type">
       <table className="figures-table">
         <caption className="visually-hidden">
           The model that answers, by type of the next item
@@ -63,7 +63,8 @@ export function TypeTable({ byType, cutoff }: Props): ReactNode {
               <td className="number">
                 <span className="figure-value">{percent(type.chance_recall)}</span>
                 <span className="figure-interval">
-                  {timesChance(type.recall.value, type.chance_recall)}
+                  {type.chance_recall > 0 &&
+                    `×${timesChance(type.recall.value, type.chance_recall)}`}
                 </span>
               </td>
               <td className="number">
@@ -74,6 +75,6 @@ export function TypeTable({ byType, cutoff }: Props): ReactNode {
           ))}
         </tbody>
       </table>
-    </section>
+    </Sideways>
   );
 }

@@ -35,11 +35,11 @@ export function interval(figure: Figure, format: (value: number) => string): str
     : `${low} to ${high}`;
 }
 
-/** How many times chance a figure is: "×24", "×1.3"; nothing where chance is nothing. */
+/** How many times chance a figure is: "24", "1.3"; nothing where chance is nothing. */
 export function timesChance(value: number, chance: number): string {
   if (chance <= 0) return "";
   const times = value / chance;
-  return `×${times < 10 ? times.toFixed(1) : Math.round(times)}`;
+  return times < 10 ? times.toFixed(1) : wholeNumber(Math.round(times));
 }
 
 /** "2023-06-01" or "2023-06-01T12:00:00Z" as "1 June 2023"; what is no date stays as it is. */

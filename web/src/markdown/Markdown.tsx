@@ -1,6 +1,7 @@
 // Takes Markdown text; gives React nodes, never HTML, with headings below the page's own.
 
 import { Fragment, type JSX, type ReactNode } from "react";
+import { Sideways } from "../app/Sideways";
 import { type Block, type Inline, parseMarkdown } from "./parse";
 
 export function Markdown({ text, topLevel }: { text: string; topLevel: number }): ReactNode {
@@ -41,27 +42,29 @@ function Table({ head, rows }: { head: Inline[][]; rows: Inline[][][] }): ReactN
   // A head of empty cells stands for no head at all: then the first column names the rows.
   const isNamed = head.some((cell) => cell.length > 0);
   return (
-    <table>
-      {isNamed && (
-        <thead>
-          <tr>
-            {keyed(head, (cell) => (
-              <th scope="col">{renderInline(cell)}</th>
-            ))}
-          </tr>
-        </thead>
-      )}
-      <tbody>
-        {keyed(rows, ([name, ...cells]) => (
-          <tr>
-            <th scope="row">{renderInline(name ?? [])}</th>
-            {keyed(cells, (cell) => (
-              <td>{renderInline(cell)}</td>
-            ))}
-          </tr>
-        ))}
-      </tbody>
-    </table>
+    <Sideways label="Table">
+      <table>
+        {isNamed && (
+          <thead>
+            <tr>
+              {keyed(head, (cell) => (
+                <th scope="col">{renderInline(cell)}</th>
+              ))}
+            </tr>
+          </thead>
+        )}
+        <tbody>
+          {keyed(rows, ([name, ...cells]) => (
+            <tr>
+              <th scope="row">{renderInline(name ?? [])}</th>
+              {keyed(cells, (cell) => (
+                <td>{renderInline(cell)}</td>
+              ))}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </Sideways>
   );
 }
 

@@ -5,11 +5,7 @@ import { Icon, TypeIcon } from "../types/icons";
 import { typePlural, typeTone } from "../types/names";
 import type { Surprise } from "./surprise";
 
-export const LENGTHS = [5, 10, 20] as const;
-
 interface Props {
-  length: number;
-  onLength: (length: number) => void;
   types: readonly string[];
   chosenTypes: ReadonlySet<string>;
   onChosenTypes: (types: ReadonlySet<string>) => void;
@@ -19,7 +15,7 @@ interface Props {
 }
 
 export function Controls(props: Props): ReactNode {
-  const { length, onLength, types, chosenTypes, onChosenTypes } = props;
+  const { types, chosenTypes, onChosenTypes } = props;
   const { isSurprising, surprise, onSurprising } = props;
   const shownTypes = isSurprising && surprise ? new Set(surprise.types) : chosenTypes;
 
@@ -32,20 +28,6 @@ export function Controls(props: Props): ReactNode {
 
   return (
     <div className="controls">
-      <fieldset className="segments">
-        <legend className="visually-hidden">How many</legend>
-        {LENGTHS.map((option) => (
-          <label key={option} className="segment">
-            <input
-              type="radio"
-              name="length"
-              checked={option === length}
-              onChange={() => onLength(option)}
-            />
-            <span>{option}</span>
-          </label>
-        ))}
-      </fieldset>
       <fieldset className="chips">
         <legend className="visually-hidden">Types to recommend</legend>
         {types.map((type) => (

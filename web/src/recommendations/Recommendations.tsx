@@ -53,7 +53,7 @@ export function Recommendations(props: Props): ReactNode {
         </p>
       )}
       {answer && answer.items.length > 0 && (
-        <ol ref={list} className={isLoading || failure ? "results is-waiting" : "results"}>
+        <ol ref={list} className={resultsClass(isLoading, failure !== null)}>
           {answer.items.map((item) => (
             <Result
               key={item.item_id}
@@ -67,6 +67,12 @@ export function Recommendations(props: Props): ReactNode {
       )}
     </div>
   );
+}
+
+function resultsClass(isLoading: boolean, hasFailed: boolean): string {
+  if (isLoading) return "results is-waiting";
+  // What stays in sight without a newer answer must stay readable.
+  return hasFailed ? "results is-old" : "results";
 }
 
 interface ResultProps {
@@ -90,7 +96,7 @@ function Result({ item, onAdd, onDismiss, onOpen }: ResultProps): ReactNode {
           </button>
         </h3>
         <ItemLine item={item} />
-        {item.explanation && <Why explanation={item.explanation} title={item.title} />}
+        {item.explanation && <Why explanation={item.explanation} />}
       </div>
       <div className="result-buttons">
         <button
@@ -128,7 +134,8 @@ function Notes({ answer, asked, titles }: NotesProps): ReactNode {
   const unknown = answer.unknown_items.map((itemId) => titles.get(itemId) ?? itemId);
   const isEmpty = asked === null || asked.session.length === 0;
   const isFallback = answer.basis === "popularity" && !isEmpty;
-  if (!isFallback && unknown.length === 0 && (isEmpty || !answer.note)) return null;
+  const note = answer.basis === "session" ? answer.note : null;
+  if (!isFallback && unknown.length === 0 && note === null) return null;
   return (
     <div className="notice">
       {isFallback && (
@@ -140,7 +147,7 @@ function Notes({ answer, asked, titles }: NotesProps): ReactNode {
           {unknown.join(", ")}.
         </p>
       )}
-      {answer.note && !isFallback && unknown.length === 0 && <p>{answer.note}</p>}
+      {note !== null && <p>{note}</p>}
     </div>
   );
 }
@@ -168,7 +175,7 @@ function useFocusInList(
   list: React.RefObject<HTMLOListElement | null>,
   answer: RecommendationAnswer | null,
 ): void {
-  const last = useRef<{ place: number; action: string } | null>(null);
+  const last = useRef<{ button: HTMLElement; place: number; action: string } | null>(null);
 
   useEffect(() => {
     function onFocus(event: FocusEvent): void {
@@ -178,7 +185,7 @@ function useFocusInList(
       const isHere = result !== null && list.current?.contains(result);
       last.current =
         isHere && action && list.current
-          ? { place: [...list.current.children].indexOf(result), action }
+          ? { button: target, place: [...list.current.children].indexOf(result), action }
           : null;
     }
     document.addEventListener("focusin", onFocus);
@@ -187,7 +194,7 @@ function useFocusInList(
 
   // biome-ignore lint/correctness/useExhaustiveDependencies: it is the new answer that moves focus
   useEffect(() => {
-    if (last.current === null || document.activeElement !== document.body) return;
+    if (last.current === null || last.current.button.isConnected) return;
     const results = [...(list.current?.children ?? [])];
     const result = results[Math.min(last.current.place, results.length - 1)];
     result?.querySelector<HTMLElement>(`[data-action=${last.current.action}]`)?.focus();

@@ -5,53 +5,47 @@ import type { Explanation, Shared } from "../api/types";
 import { wholePercent } from "../format/numbers";
 import { Icon } from "../types/icons";
 
-export function Why({
-  explanation,
-  title,
-}: {
-  explanation: Explanation;
-  title: string;
-}): ReactNode {
+export function Why({ explanation }: { explanation: Explanation }): ReactNode {
   const { sentence, because, shared } = explanation;
   const hasDetails = because.length > 0 || shared.length > 0;
   if (!hasDetails) return <p className="why-sentence">{sentence}</p>;
   return (
-    <div className="why">
-      <p className="why-sentence">{sentence}</p>
-      <details className="why-details">
-        <summary aria-label={`Why ${title}?`}>
+    <details className="why">
+      <summary>
+        <span className="why-sentence">{sentence}</span>{" "}
+        <span className="why-more">
           Why? <Icon name="more" />
-        </summary>
-        <div className="why-body">
-          {because.length > 0 && (
-            <>
-              <h4>What in your session speaks for it</h4>
-              <ul className="shares">
-                {because.map(({ item_id, title, share }) => (
-                  <li key={item_id} className="share">
-                    <span className="share-title">{title}</span>
-                    <ShareBar share={share} />
-                    <span className="share-value">{wholePercent(share)}</span>
-                  </li>
-                ))}
-              </ul>
-            </>
-          )}
-          {shared.length > 0 && (
-            <>
-              <h4>In common</h4>
-              <ul className="commons">
-                {shared.map((common) => (
-                  <li key={`${common.kind} ${common.value} ${common.item_id}`}>
-                    {commonInWords(common)}
-                  </li>
-                ))}
-              </ul>
-            </>
-          )}
-        </div>
-      </details>
-    </div>
+        </span>
+      </summary>
+      <div className="why-body">
+        {because.length > 0 && (
+          <>
+            <h4>What in your session speaks for it</h4>
+            <ul className="shares">
+              {because.map(({ item_id, title, share }) => (
+                <li key={item_id} className="share">
+                  <span className="share-title">{title}</span>
+                  <ShareBar share={share} />
+                  <span className="share-value">{wholePercent(share)}</span>
+                </li>
+              ))}
+            </ul>
+          </>
+        )}
+        {shared.length > 0 && (
+          <>
+            <h4>In common</h4>
+            <ul className="commons">
+              {shared.map((common) => (
+                <li key={`${common.kind} ${common.value} ${common.item_id}`}>
+                  {commonInWords(common)}
+                </li>
+              ))}
+            </ul>
+          </>
+        )}
+      </div>
+    </details>
   );
 }
 

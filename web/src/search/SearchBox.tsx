@@ -65,7 +65,7 @@ export function SearchBox({ types, sessionIds, onPick, onAnnounce }: Props): Rea
   return (
     <div className="search">
       <label className="search-label" htmlFor={`${id}-input`}>
-        Add what you liked, in the order you met it
+        Add what you liked, in order
       </label>
       <div className="search-row">
         <div className="search-field">
@@ -85,7 +85,7 @@ export function SearchBox({ types, sessionIds, onPick, onAnnounce }: Props): Rea
             autoComplete="off"
             spellCheck={false}
             maxLength={200}
-            placeholder="A film, a song, a book …"
+            placeholder="Film, song or book …"
             value={typed}
             onChange={(event) => {
               setTyped(event.target.value);

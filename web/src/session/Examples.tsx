@@ -44,12 +44,12 @@ function ExampleButton({ example, onStart }: ExampleProps): ReactNode {
   return (
     <button type="button" className="example" onClick={() => onStart(example.items)}>
       <span className="example-name">Try: {example.name}</span>
-      {example.items.map((item) => (
-        <span key={item.item_id} className="example-item">
-          <TypeIcon type={item.item_type} />
-          <span className="title">{item.title}</span>
-        </span>
-      ))}
+      <span className="example-icons">
+        {[...new Set(example.items.map((item) => item.item_type))].map((type) => (
+          <TypeIcon key={type} type={type} />
+        ))}
+      </span>
+      <span className="example-titles">{example.items.map((item) => item.title).join(" · ")}</span>
     </button>
   );
 }

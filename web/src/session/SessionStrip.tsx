@@ -13,9 +13,12 @@ interface Props {
   unknownIds: ReadonlySet<string>;
   onDeed: (deed: Deed) => void;
   onOpen: (item: ItemSummary) => void;
+  /** Shown in the place of the cards while there are none. */
+  children: ReactNode;
 }
 
-export function SessionStrip({ session, unknownIds, onDeed, onOpen }: Props): ReactNode {
+export function SessionStrip(props: Props): ReactNode {
+  const { session, unknownIds, onDeed, onOpen, children } = props;
   const { items, past } = session;
   const { drag, list, startDrag } = useDrag(({ from, to }) => {
     const item = items[from];
@@ -30,23 +33,14 @@ export function SessionStrip({ session, unknownIds, onDeed, onOpen }: Props): Re
         <h2 id="session-title" ref={heading} tabIndex={-1}>
           Your session {items.length > 0 && <span className="count">{items.length}</span>}
         </h2>
-        <button
-          type="button"
-          className="button button-quiet"
-          disabled={past.length === 0}
-          onClick={() => onDeed({ kind: "undo" })}
-        >
+        <HeadButton isOff={past.length === 0} onPress={() => onDeed({ kind: "undo" })}>
           <Icon name="undo" /> Undo
-        </button>
-        <button
-          type="button"
-          className="button button-quiet"
-          disabled={items.length === 0}
-          onClick={() => onDeed({ kind: "clear" })}
-        >
+        </HeadButton>
+        <HeadButton isOff={items.length === 0} onPress={() => onDeed({ kind: "clear" })}>
           Clear
-        </button>
+        </HeadButton>
       </div>
+      {items.length === 0 && children}
       {items.length > 0 && (
         <>
           <ol className={drag ? "strip is-dragging" : "strip"} ref={list}>
@@ -144,7 +138,6 @@ interface CardButtonProps {
   onPress: () => void;
 }
 
-/** A button that cannot be pressed keeps the focus, which a disabled one would lose. */
 function CardButton({ name, label, isOff, onPress }: CardButtonProps): ReactNode {
   return (
     <button
@@ -153,14 +146,35 @@ function CardButton({ name, label, isOff, onPress }: CardButtonProps): ReactNode
       data-action={name}
       aria-label={label}
       title={label}
-      aria-disabled={isOff}
-      onClick={() => {
-        if (!isOff) onPress();
-      }}
+      {...pressing(isOff, onPress)}
     >
       <Icon name={name} />
     </button>
   );
+}
+
+interface HeadButtonProps {
+  isOff: boolean;
+  onPress: () => void;
+  children: ReactNode;
+}
+
+function HeadButton({ isOff, onPress, children }: HeadButtonProps): ReactNode {
+  return (
+    <button type="button" className="button button-quiet" {...pressing(isOff, onPress)}>
+      {children}
+    </button>
+  );
+}
+
+/** A button that has nothing to do keeps the focus, which a disabled one would lose. */
+function pressing(isOff: boolean, onPress: () => void) {
+  return {
+    "aria-disabled": isOff,
+    onClick: () => {
+      if (!isOff) onPress();
+    },
+  };
 }
 
 function dragMark(drag: { from: number; to: number } | null, place: number): string {
