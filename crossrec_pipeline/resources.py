@@ -107,18 +107,17 @@ class Warehouse(dg.ConfigurableResource):
                 _roll_back(connection)
                 raise
 
+    def tables(self) -> set[str]:
+        """Name the tables there are, as ``schema.table``."""
+        if not Path(self.path).exists():
+            return set()
+        with self.connect(read_only=True) as connection:
+            rows = connection.execute("select schema_name, table_name from duckdb_tables()")
+            return {f"{schema}.{table}" for schema, table in rows.fetchall()}
+
     def exists(self, name: str) -> bool:
         """Say whether a table, named ``schema.table``, exists."""
-        if not Path(self.path).exists():
-            return False
-        schema, table = name.split(".")
-        query = (
-            "select count(*) from information_schema.tables "
-            "where table_schema = ? and table_name = ?"
-        )
-        with self.connect(read_only=True) as connection:
-            row = connection.execute(query, [schema, table]).fetchall()[0]
-        return bool(row[0])
+        return name in self.tables()
 
     def read(self, name: str) -> pl.DataFrame:
         """Read a whole table, named ``schema.table``; ENUM columns come back as text.

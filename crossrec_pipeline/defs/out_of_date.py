@@ -1,6 +1,5 @@
 """What must be built: from what an instance remembers, and what lies on the disk."""
 
-import functools
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -44,12 +43,12 @@ _TABLES = {
 }
 
 
-def _is_there(key: dg.AssetKey, settings: Settings) -> bool:
-    name = key.to_user_string()
-    if name in _TABLES:
-        return Warehouse(path=str(settings.warehouse_path)).exists(_TABLES[name])
-    output = output_paths(settings).get(name)
-    return output is None or output.exists()
+def _missing(settings: Settings) -> set[str]:
+    """Name the assets whose output is not there."""
+    tables = Warehouse(path=str(settings.warehouse_path)).tables()
+    return {name for name, path in output_paths(settings).items() if not path.exists()} | {
+        name for name, table in _TABLES.items() if table not in tables
+    }
 
 
 def _has_passed(
@@ -103,24 +102,23 @@ def out_of_date(
     nothing downstream may be built of it.
     """
     graph = defs.resolve_asset_graph()
-
-    @functools.cache
-    def built(key: dg.AssetKey) -> dg.EventLogEntry | None:
-        return instance.get_latest_materialization_event(key)
+    # One query for all: Dagster opens its database anew for each.
+    built = instance.get_latest_materialization_events(graph.get_all_asset_keys())
 
     def tags(key: dg.AssetKey) -> Mapping[str, str]:
-        event = built(key)
+        event = built.get(key)
         materialization = event.asset_materialization if event else None
         return (materialization.tags if materialization else None) or {}
 
     def refused(key: dg.AssetKey) -> bool:
-        event = built(key)
+        event = built.get(key)
         return not all(
             _has_passed(check, instance, event.timestamp if event else None)
             for check in graph.get_check_keys_for_assets({key})
             if graph.get(check).blocking
         )
 
+    missing = _missing(settings)
     dirty = []
     for key in graph.executable_asset_keys:
         node = graph.get(key)
@@ -135,7 +133,7 @@ def out_of_date(
             moved
             or recoded
             or refused(key)
-            or not _is_there(key, settings)
+            or key.to_user_string() in missing
             or not _is_whole(key, settings, version)
         ):
             dirty.append(key)
