@@ -14,6 +14,7 @@ from crossrec_pipeline.atomic import atomic_file
 from crossrec_pipeline.errors import BundleError, TrainingError
 from crossrec_pipeline.models.base import EpochDone, FitReport, PositionScores, Progress
 from crossrec_pipeline.models.gru4rec.checkpoint import Checkpoints
+from crossrec_pipeline.models.gru4rec.compiled import is_for_kernels
 from crossrec_pipeline.models.gru4rec.config import GRU4RecConfig
 from crossrec_pipeline.models.gru4rec.hidden_states import (
     last_states,
@@ -21,6 +22,7 @@ from crossrec_pipeline.models.gru4rec.hidden_states import (
     score_blocks,
 )
 from crossrec_pipeline.models.gru4rec.network import GRU4RecNetwork
+from crossrec_pipeline.models.gru4rec.session_states import SessionStates
 from crossrec_pipeline.models.gru4rec.train import train_network
 from crossrec_pipeline.models.inner_product.factors import ItemFactors, PositionFactors
 from crossrec_pipeline.sessions.store import SessionStore
@@ -46,6 +48,7 @@ class GRU4Rec:
         self._config = config or GRU4RecConfig()
         self._progress_bar = progress_bar
         self._network: GRU4RecNetwork | None = None
+        self._states: tuple[GRU4RecNetwork, SessionStates] | None = None
 
     def fit(
         self,
@@ -118,7 +121,7 @@ class GRU4Rec:
                     f"session {number} holds an item index outside 0 … {network.n_items - 1}"
                 )
         with torch.no_grad():
-            return network.scores(last_states(network, sessions)).cpu().numpy()
+            return network.scores(self._last_hidden(network, sessions)).cpu().numpy()
 
     def score_positions(self, store: SessionStore) -> Iterator[PositionScores]:
         """Score every event of a store after each session's first, each exactly once.
@@ -199,6 +202,14 @@ class GRU4Rec:
             ) from None
         model._network = network.to(training_device(model._config)).eval()
         return model
+
+    def _last_hidden(self, network: GRU4RecNetwork, sessions: Sequence[np.ndarray]) -> torch.Tensor:
+        if not is_for_kernels(network.output_bias):
+            return last_states(network, sessions)
+        if self._states is None or self._states[0] is not network:
+            tensors = {name: value.numpy() for name, value in network.state_dict().items()}
+            self._states = network, SessionStates(self._config, tensors)
+        return torch.from_numpy(self._states[1].last_hidden(sessions))
 
     def _fitted(self) -> GRU4RecNetwork:
         if self._network is None:

@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from crossrec_pipeline.models.gru4rec.session_states import SessionStates
 from crossrec_pipeline.models.inner_product.exact import exact_scores
 from crossrec_pipeline.serving.engine.base import MOST_INFLUENCES, Query, Ranking
-from crossrec_pipeline.serving.engine.gru_states import GRUStates
 from crossrec_pipeline.serving.engine.search import Found, ItemSearch
 from crossrec_pipeline.serving.engine.state_token import read_token, write_token
 
@@ -31,7 +31,7 @@ class GRU4RecEngine:
 
     def __init__(
         self,
-        states: GRUStates,
+        states: SessionStates,
         weight: np.ndarray,
         bias: np.ndarray,
         search: ItemSearch,

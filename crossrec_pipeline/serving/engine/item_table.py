@@ -1,4 +1,4 @@
-"""Items' vectors in; arrays on disk that they are searched by out, and those arrays mapped again."""
+"""Items' vectors in; arrays on disk that they are searched by out, and those mapped again."""
 
 import json
 from dataclasses import dataclass
@@ -47,8 +47,10 @@ class ItemTable:
         Of several kinds, by name.
     weight, item_bias
         By item index, float32 [n_items, H] and [n_items].
-    n_probed
-        How many clusters are searched if not all are.
+    n_seen
+        How many items a search of clusters must look at; all where there is one cluster.
+    recall
+        Share of the exact top 20 that it finds of these, as measured when the table was written.
     """
 
     items: np.ndarray
@@ -61,7 +63,8 @@ class ItemTable:
     panels: dict[str, Panels]
     weight: np.ndarray
     item_bias: np.ndarray
-    n_probed: int
+    n_seen: int
+    recall: float
 
     @property
     def n_types(self) -> int:
@@ -128,9 +131,15 @@ def write_item_table(
         "shapes": {name: list(array.shape) for name, array in arrays.items()},
         "loss": as_bytes.loss,
         "reach": as_bytes.reach,
-        "n_probed": len(segments),
+        "n_seen": len(norm),
+        "recall": 1.0,
     }
-    (folder / NOTES).write_text(json.dumps(notes, indent=1) + "\n", encoding="utf-8")
+    _write_notes(folder, notes)
+
+
+def write_n_seen(folder: Path, n_seen: int, recall: float) -> None:
+    """Note how many items a search of clusters must look at, and what it finds."""
+    _write_notes(folder, {**_read_notes(folder), "n_seen": n_seen, "recall": recall})
 
 
 def open_item_table(
@@ -152,11 +161,7 @@ def open_item_table(
     BundleError
         If something is missing, or was made of another bundle or by another version.
     """
-    path = folder / NOTES
-    try:
-        notes: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise BundleError(f"{path} cannot be read ({error}). {_REMEDY}") from error
+    path, notes = folder / NOTES, _read_notes(folder)
     found = notes.get("format_version"), notes.get("data_version")
     if found != (FORMAT_VERSION, data_version):
         raise BundleError(
@@ -185,7 +190,8 @@ def open_item_table(
         panels=panels,
         weight=weight,
         item_bias=bias,
-        n_probed=notes["n_probed"],
+        n_seen=notes["n_seen"],
+        recall=notes["recall"],
     )
 
 
@@ -226,6 +232,18 @@ def _order(
     moved = np.repeat(begins - n_before, counts.sum(axis=1))
     items[np.arange(len(order)) + moved] = order
     return items, segments
+
+
+def _read_notes(folder: Path) -> dict[str, Any]:
+    path = folder / NOTES
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BundleError(f"{path} cannot be read ({error}). {_REMEDY}") from error
+
+
+def _write_notes(folder: Path, notes: dict[str, Any]) -> None:
+    (folder / NOTES).write_text(json.dumps(notes, indent=1) + "\n", encoding="utf-8")
 
 
 def _map(path: Path, shape: list[int]) -> np.ndarray:

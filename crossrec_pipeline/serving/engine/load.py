@@ -9,6 +9,11 @@ from pydantic import ValidationError
 
 from crossrec_pipeline.errors import BundleError
 from crossrec_pipeline.models.gru4rec.config import GRU4RecConfig
+from crossrec_pipeline.models.gru4rec.session_states import (
+    SessionStates,
+    check_tensors,
+    expected_shapes,
+)
 from crossrec_pipeline.models.mapped_tensors import map_tensors
 from crossrec_pipeline.models.registry import (
     CONFIG,
@@ -19,12 +24,26 @@ from crossrec_pipeline.models.registry import (
     verify_bundle,
 )
 from crossrec_pipeline.serving.engine.base import Engine
+from crossrec_pipeline.serving.engine.choice import (
+    enough_items,
+    fastest_search,
+    sampled_states,
+)
+from crossrec_pipeline.serving.engine.clusters import cluster
 from crossrec_pipeline.serving.engine.dense import DenseEngine
 from crossrec_pipeline.serving.engine.gru4rec import GRU4RecEngine
-from crossrec_pipeline.serving.engine.gru_states import GRUStates, check_tensors, expected_shapes
-from crossrec_pipeline.serving.engine.item_table import open_item_table, write_item_table
-from crossrec_pipeline.serving.engine.search import WholeSearch
+from crossrec_pipeline.serving.engine.item_table import (
+    open_item_table,
+    write_item_table,
+    write_n_seen,
+)
 from crossrec_pipeline.sessions.vocabulary import Vocabulary
+
+ALL_SEARCHED_UP_TO = 200_000
+"""Items that are always looked at all; more are put into clusters as well."""
+N_SAMPLED = 1024
+"""Sessions that decide how many items of clusters must be looked at."""
+SEED = 20_230_302
 
 
 def prepare_engine(bundle_dir: Path, engine_dir: Path) -> dict[str, Any]:
@@ -51,17 +70,21 @@ def prepare_engine(bundle_dir: Path, engine_dir: Path) -> dict[str, Any]:
     if bundle.kind != "gru4rec":
         return {"engine": "dense"}
     vocabulary = Vocabulary.load(bundle_dir / VOCABULARY)
-    _, tensors = _read_gru4rec(bundle_dir, vocabulary)
+    config, tensors = _read_gru4rec(bundle_dir, vocabulary)
+    weight, bias = tensors["output_weight"], tensors["output_bias"]
+    clusters = np.zeros(vocabulary.n_items, dtype=np.int64)
+    if vocabulary.n_items > ALL_SEARCHED_UP_TO:
+        n_clusters = round(2 * vocabulary.n_items**0.5)
+        clusters = cluster(np.column_stack([weight, bias]), n_clusters, SEED)
     engine_dir.mkdir(parents=True, exist_ok=True)
-    write_item_table(
-        engine_dir,
-        tensors["output_weight"],
-        tensors["output_bias"],
-        vocabulary.type_codes,
-        np.zeros(vocabulary.n_items, dtype=np.int64),
-        bundle.data_version,
-    )
-    return {"engine": "gru4rec"}
+    write_item_table(engine_dir, weight, bias, vocabulary.type_codes, clusters, bundle.data_version)
+    if vocabulary.n_items <= ALL_SEARCHED_UP_TO:
+        return {"engine": "gru4rec", "clusters": 0}
+    table = open_item_table(engine_dir, weight, bias, bundle.data_version)
+    sample = sampled_states(SessionStates(config, tensors), vocabulary.support, N_SAMPLED, SEED)
+    n_seen, recall = enough_items(table, sample)
+    write_n_seen(engine_dir, n_seen, recall)
+    return {"engine": "gru4rec", "clusters": len(table.segments), "items_looked_at": n_seen}
 
 
 def load_engine(bundle_dir: Path, engine_dir: Path) -> tuple[Engine, Vocabulary, Bundle]:
@@ -85,10 +108,9 @@ def load_engine(bundle_dir: Path, engine_dir: Path) -> tuple[Engine, Vocabulary,
     config, tensors = _read_gru4rec(bundle_dir, vocabulary)
     weight, bias = tensors["output_weight"], tensors["output_bias"]
     table = open_item_table(engine_dir, weight, bias, bundle.data_version)
-    search = WholeSearch(table, "bytes")
-    engine = GRU4RecEngine(
-        GRUStates(config, tensors), weight, bias, search, bundle.data_version, {"recall": 1.0}
-    )
+    states = SessionStates(config, tensors)
+    search, notes = fastest_search(table, states, vocabulary.support)
+    engine = GRU4RecEngine(states, weight, bias, search, bundle.data_version, notes)
     return engine, vocabulary, bundle
 
 

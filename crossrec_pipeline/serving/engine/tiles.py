@@ -23,6 +23,8 @@ MOST_QUERIES = 4
 
 LANES = 16
 _VECTORS = PANEL // LANES
+_AHEAD = 64
+"""Vectors of 64 bytes from what is read to what is asked for: a page."""
 _INT, _BYTE, _FLOAT = ir.IntType(32), ir.IntType(8), ir.FloatType()
 _INTS, _FLOATS = ir.VectorType(_INT, LANES), ir.VectorType(_FLOAT, LANES)
 _BYTES, _SHORTS = ir.VectorType(_BYTE, 4 * LANES), ir.VectorType(ir.IntType(16), 4 * LANES)
@@ -38,6 +40,15 @@ def _splat(builder: Any, value: Any) -> Any:
     vector = ir.VectorType(value.type, LANES)
     one = builder.insert_element(ir.Constant(vector, ir.Undefined), value, _INT(0))
     return builder.shuffle_vector(one, one, ir.Constant(_INTS, [0] * LANES))
+
+
+def _prefetch(builder: Any, address: Any) -> None:
+    """Ask for what will be read soon: by itself, a processor does not look beyond a page."""
+    byte = _BYTE.as_pointer()
+    # Arguments of the instruction: address, to be read (0), keep it near (3), data (1).
+    signature = ir.FunctionType(ir.VoidType(), [byte, _INT, _INT, _INT])
+    prefetch = cgutils.get_or_insert_function(builder.module, signature, "llvm.prefetch.p0")
+    builder.call(prefetch, [builder.bitcast(address, byte), _INT(0), _INT(3), _INT(1)])
 
 
 def _add_float_products(builder: Any, total: Any, items: Any, query: Any) -> Any:
@@ -123,6 +134,9 @@ def _tile(n_queries: int) -> Callable[..., Any]:
                     )
                     for n in range(_VECTORS)
                 ]
+                for n in range(_VECTORS):
+                    line = builder.add(at, context.get_constant(types.intp, _AHEAD + n))
+                    _prefetch(builder, builder.gep(items, [line]))
                 for number in range(n_queries):
                     query = builder.load(builder.gep(values[number], [loop.index]), align=1)
                     spread = _splat(builder, query)

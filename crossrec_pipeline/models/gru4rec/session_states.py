@@ -7,7 +7,7 @@ import numpy as np
 
 from crossrec_pipeline.errors import BundleError
 from crossrec_pipeline.models.gru4rec.config import GRU4RecConfig
-from crossrec_pipeline.serving.engine.gru_kernels import add_products, run_layer
+from crossrec_pipeline.models.gru4rec.session_kernels import add_products, run_layer
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class _Layer:
     bias_hh: np.ndarray
 
 
-class GRUStates:
+class SessionStates:
     """Runs sessions through a GRU4Rec, as its network does in evaluation.
 
     Parameters
@@ -77,6 +77,13 @@ class GRUStates:
             )
             vectors = after
         return states
+
+    def last_hidden(self, sessions: Sequence[np.ndarray]) -> np.ndarray:
+        """Return what scores items after whole sessions, none of them empty, float32 [S, H]."""
+        n_layers, width = self.shape
+        after = self.run(sessions, np.zeros((n_layers, len(sessions), width), dtype=np.float32))
+        last_event = np.cumsum([len(session) for session in sessions]) - 1
+        return self.hidden(after[-1, last_event], np.array([session[-1] for session in sessions]))
 
     def hidden(self, state: np.ndarray, last_item: np.ndarray) -> np.ndarray:
         """Return what items are scored by.
