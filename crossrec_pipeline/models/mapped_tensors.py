@@ -44,20 +44,22 @@ def map_tensors(path: Path) -> dict[str, np.ndarray]:
     """
     file: Any = np.memmap(path, dtype=np.uint8, mode="c")
     header_end = _HEADER_SIZE + int.from_bytes(bytes(file[:_HEADER_SIZE]), "little")
-    if len(file) < _HEADER_SIZE or header_end > len(file):
+    if header_end > len(file):
         raise ValueError(f"{path} is no safetensors file: its header is not whole")
     header = json.loads(bytes(file[_HEADER_SIZE:header_end]))
-    tensors = {}
-    for name, entry in header.items():
-        if name == "__metadata__":
-            continue
-        dtype, shape = np.dtype(_TYPES.get(entry["dtype"], np.void)), tuple(entry["shape"])
-        begin, end = (header_end + offset for offset in entry["data_offsets"])
-        if (
-            end > len(file)
-            or end - begin != math.prod(shape) * dtype.itemsize
-            or not dtype.itemsize
-        ):
-            raise ValueError(f"{path} does not hold {name} as {entry['dtype']} {list(shape)}")
-        tensors[name] = np.asarray(file[begin:end]).view(dtype).reshape(shape)
-    return tensors
+    return {
+        name: _tensor(path, file, header_end, name, entry)
+        for name, entry in header.items()
+        if name != "__metadata__"
+    }
+
+
+def _tensor(
+    path: Path, file: np.ndarray, header_end: int, name: str, entry: dict[str, Any]
+) -> np.ndarray:
+    dtype, shape = np.dtype(_TYPES.get(entry["dtype"])), tuple(entry["shape"])
+    begin, end = (header_end + offset for offset in entry["data_offsets"])
+    known = entry["dtype"] in _TYPES
+    if not known or end > len(file) or end - begin != math.prod(shape) * dtype.itemsize:
+        raise ValueError(f"{path} does not hold {name} as {entry['dtype']} {list(shape)}")
+    return np.asarray(file[begin:end]).view(dtype).reshape(shape)

@@ -152,9 +152,12 @@ class GRU4RecEngine:
             [sessions[n][-2 if p == len(sessions[n]) - 1 else -1] for n, p in left_out]
         )
         hidden = self._states.hidden(state[-1], last_item)
-        for row, (number, place) in enumerate(left_out):
-            items, scores = found[number]
-            rows = np.full(len(items), row)
-            without = exact_scores(hidden, self._weight, self._bias, rows, items)
-            influences[number][:, place] = scores - without
+        rows = np.repeat(np.arange(len(left_out)), [len(found[n][0]) for n, _ in left_out])
+        items = np.concatenate([found[n][0] for n, _ in left_out])
+        without = exact_scores(hidden, self._weight, self._bias, rows, items)
+        at = 0
+        for number, place in left_out:
+            scores = found[number][1]
+            influences[number][:, place] = scores - without[at : at + len(scores)]
+            at += len(scores)
         return influences

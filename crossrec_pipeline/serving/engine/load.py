@@ -21,6 +21,7 @@ from crossrec_pipeline.models.registry import (
     WEIGHTS,
     Bundle,
     load_bundle,
+    open_bundle,
     verify_bundle,
 )
 from crossrec_pipeline.serving.engine.base import Engine
@@ -100,10 +101,10 @@ def load_engine(bundle_dir: Path, engine_dir: Path) -> tuple[Engine, Vocabulary,
     BundleError
         If the bundle is not whole, or `engine_dir` is not what `prepare_engine` makes of it.
     """
-    bundle = verify_bundle(bundle_dir)
-    if bundle.kind != "gru4rec":
+    if open_bundle(bundle_dir).kind != "gru4rec":
         loaded = load_bundle(bundle_dir)
         return DenseEngine(loaded.model, loaded.vocabulary), loaded.vocabulary, loaded.bundle
+    bundle = verify_bundle(bundle_dir)
     vocabulary = Vocabulary.load(bundle_dir / VOCABULARY)
     config, tensors = _read_gru4rec(bundle_dir, vocabulary)
     weight, bias = tensors["output_weight"], tensors["output_bias"]
