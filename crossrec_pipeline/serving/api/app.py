@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 
@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from crossrec_pipeline.errors import CrossrecError
+from crossrec_pipeline.models.promotions import Champion
 from crossrec_pipeline.serving.api.admission import Admission
 from crossrec_pipeline.serving.api.batcher import Batcher
 from crossrec_pipeline.serving.api.errors import answer_errors
@@ -33,15 +34,23 @@ Every error is answered as `{"error": {"code", "message", "field"}}`; programs l
 Every answer has an `X-Request-ID`, which the service's log names too."""
 
 
-def create_app(settings: Settings) -> FastAPI:
+def create_app(
+    settings: Settings, open_champion: Callable[[Champion], Served] | None = None
+) -> FastAPI:
     """Make the service; it looks for a model when it is started.
 
     Parameters
     ----------
     settings
         Where models lie, and the limits of the service.
+    open_champion
+        Loads what a champion needs to answer; by default from its export in the data directory.
     """
-    service = _make_service(settings)
+    service = _make_service(
+        settings,
+        open_champion
+        or partial(open_served, models_dir=settings.models_dir, serving_dir=settings.serving_dir),
+    )
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, float]]:
@@ -93,7 +102,9 @@ def create_app_of_environment() -> FastAPI:
     return create_app(load_settings())
 
 
-def _make_service(settings: Settings) -> Service:
+def _make_service(
+    settings: Settings, open_champion: Callable[[Champion], Served]
+) -> Service:
     limits = settings.serving
     metrics = Metrics()
     batcher = Batcher(
@@ -124,7 +135,7 @@ def _make_service(settings: Settings) -> Service:
 
     watcher = ChampionWatcher(
         settings.models_dir,
-        partial(open_served, models_dir=settings.models_dir, serving_dir=settings.serving_dir),
+        open_champion,
         limits.poll_seconds,
         Reports(loaded, refused),
     )

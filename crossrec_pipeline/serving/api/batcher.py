@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from queue import SimpleQueue
 from typing import Protocol
 
+from crossrec_pipeline.serving.api.loop_lag import LoopLag
 from crossrec_pipeline.serving.engine.base import Engine, Query, Ranking
 
 _NEWEST_WEIGHT = 0.2
@@ -87,6 +88,7 @@ class Batcher:
         self._max_wait_seconds = max_wait_seconds
         self._deadline_seconds = deadline_seconds
         self._observer = observer
+        self._lag = LoopLag()
         self._waiting: deque[_Ticket] = deque()
         self._waiting_units = 0
         self._under_way: _Batch | None = None
@@ -99,12 +101,14 @@ class Batcher:
     def start(self) -> None:
         """Begin to rank; call it in the event loop."""
         self._loop = asyncio.get_running_loop()
+        self._lag.start()
         self._thread.start()
 
     async def stop(self) -> None:
         """Finish what waits, then end the thread."""
         while self._waiting or self._under_way:
             await asyncio.sleep(0.01)
+        self._lag.stop()
         self._batches.put(None)
         await asyncio.to_thread(self._thread.join)
 
@@ -123,12 +127,13 @@ class Batcher:
         self._seconds_per_unit = seconds_per_unit
 
     def wait_seconds(self) -> float:
-        """Estimate how long a query would wait that came now."""
+        """Estimate how long a query that came now would wait, and how long it did already."""
         units, elapsed = self._waiting_units, 0.0
         if self._under_way is not None:
             units += self._under_way.units
             elapsed = self._loop.time() - self._under_way.started_at
-        return max(0.0, units * self._seconds_per_unit - elapsed)
+        queue_seconds = max(0.0, units * self._seconds_per_unit - elapsed)
+        return queue_seconds + max(0.0, self._lag.seconds())
 
     def is_overloaded(self) -> bool:
         """Say whether a query that came now would be refused."""
