@@ -1,6 +1,5 @@
 """Ranks and lists of every model on the test events, the metrics made of them, and the report."""
 
-import json
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -42,6 +41,10 @@ from crossrec_pipeline.evaluation.costs import Cost, measure_cost, write_costs
 from crossrec_pipeline.evaluation.examination import examine
 from crossrec_pipeline.evaluation.measures import HEADLINE_CUTOFF
 from crossrec_pipeline.evaluation.oracle import OracleRecommender
+from crossrec_pipeline.evaluation.ranked_bundles import (
+    read_ranked_bundles,
+    write_ranked_bundles,
+)
 from crossrec_pipeline.evaluation.ranking import RANKS, PositionScorer
 from crossrec_pipeline.evaluation.report import build_report
 from crossrec_pipeline.evaluation.report.figures import Figures
@@ -81,14 +84,9 @@ def ranks_path(settings: Settings, model: str) -> Path:
     return settings.evaluation_dir / "ranks" / f"{model}.parquet"
 
 
-def _ranked_bundles_path(ranks_dir: Path) -> Path:
-    return ranks_dir / "bundles.json"
-
-
 def ranked_bundles(settings: Settings) -> dict[str, str]:
     """Return the data version of each bundle that was ranked, by kind; none before that."""
-    path = _ranked_bundles_path(settings.evaluation_dir / "ranks")
-    return json.loads(path.read_text()) if path.exists() else {}
+    return read_ranked_bundles(ranks_dir(settings))
 
 
 @dg.asset(
@@ -141,7 +139,7 @@ def ranks(
                 costs.append(measure_cost(loaded, dataset.test, found.predictions_per_second))
             if name == MAIN_MODEL:
                 preview = found.ranks.head(8)
-        _ranked_bundles_path(new_ranks).write_text(json.dumps(ranked, indent=1))
+        write_ranked_bundles(new_ranks, ranked)
     list_metrics = pl.concat(of_lists)
     with atomic_file(list_metrics_path(settings)) as partial:
         list_metrics.write_parquet(partial)

@@ -90,9 +90,13 @@ class Figures:
         """Return the value as it is shown."""
         return decimal(self.number(model, figure))
 
+    def bounds(self, model: str, figure: Figure = RECALL) -> tuple[float | None, float | None]:
+        """Return the ends of the 95 % interval."""
+        return self._row(model, figure)[2:]
+
     def interval(self, model: str, figure: Figure = RECALL) -> str:
         """Return the 95 % interval as it is shown."""
-        return interval(*self._row(model, figure)[2:])
+        return interval(*self.bounds(model, figure))
 
     def best(self, models: Iterable[str], figure: Figure = RECALL) -> set[str]:
         """Return the models with the highest value; none where nothing was measured."""
