@@ -159,6 +159,8 @@ class ServingSettings(_Section):
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = ()
     """Addresses or networks whose ``X-Forwarded-For`` is believed; comma-separated."""
     log_requests: Annotated[bool, Field(description="one line of JSON for each")] = True
+    check_url: str | None = None
+    """A running service that the check of the served lists asks; without any it starts its own."""
 
     @field_validator("api_keys", "cors_origins", "trusted_proxies", mode="before")
     @classmethod

@@ -7,6 +7,7 @@ import dagster as dg
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
 from crossrec_pipeline.defs.models import CHAMPION_KEY, MODEL_KINDS, model_key
+from crossrec_pipeline.defs.serving import EXPORT_KEY, export_is_whole
 from crossrec_pipeline.defs.sessions import SEQUENCES_KEY
 from crossrec_pipeline.domains import load_domains
 from crossrec_pipeline.errors import BundleError, SessionsError
@@ -29,6 +30,7 @@ def output_paths(settings: Settings) -> dict[str, Path]:
         "models/champion": models / "champion.json",
         "evaluation/ranks": evaluation / "ranks",
         "evaluation/report": evaluation / "report.html",
+        "serving/export": settings.serving_dir / "catalogue.parquet",
         "exploration/charts": settings.data_dir / "exploration" / "charts.html",
     } | {
         f"catalogue/raw_{spec.name}": settings.raw_dir / f"{spec.name}.parquet"
@@ -88,6 +90,8 @@ def _is_whole(key: dg.AssetKey, settings: Settings, version: str | None) -> bool
             if served is None:
                 return False
             verify_bundle(served)
+        if key == EXPORT_KEY:
+            return export_is_whole(settings)
     except (BundleError, SessionsError):
         return False
     return True

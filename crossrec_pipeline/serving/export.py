@@ -28,11 +28,12 @@ from crossrec_pipeline.models.registry import CARD, VOCABULARY, Bundle
 from crossrec_pipeline.models.registry import MANIFEST as BUNDLE_MANIFEST
 from crossrec_pipeline.serving.api.schemas import Evaluation
 from crossrec_pipeline.serving.engine.load import prepare_engine
-from crossrec_pipeline.serving.items.catalogue import write_items
+from crossrec_pipeline.serving.items.catalogue import SEARCH, write_items
 from crossrec_pipeline.serving.items.details import CATALOGUE, catalogue_details, item_details
 from crossrec_pipeline.sessions.vocabulary import Vocabulary
 
 FORMAT_VERSION = 1
+"""Raise it whenever anything in an export is written differently, by the engine as well."""
 MANIFEST = "manifest.json"
 CATALOGUE_FILE = "catalogue.parquet"
 
@@ -81,7 +82,18 @@ class Export:
     @property
     def content(self) -> str:
         """Digest of all that decides what a service of it answers."""
-        return json_digest(self.manifest["inputs"])
+        return json_digest([self.manifest["inputs"], self.manifest["engine"]])
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of all files."""
+        return sum(self.manifest["files"].values())
+
+    @property
+    def search_bytes(self) -> int:
+        """Bytes of the search index."""
+        files = self.manifest["files"].items()
+        return sum(size for name, size in files if name.startswith(f"{SEARCH}/"))
 
     @property
     def bundle_dir(self) -> Path:

@@ -2,7 +2,10 @@
 
 import logging
 import sys
+import threading
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,12 +13,26 @@ import orjson
 
 UVICORN_LOGGER = "uvicorn.error"
 
+_only_errors = threading.Event()
+
 
 def log_event(event: str, *, level: str = "info", **fields: Any) -> None:
     """Write one line; fields that are None are left out."""
+    if level == "info" and _only_errors.is_set():
+        return
     shown = {name: value for name, value in fields.items() if value is not None}
     line = {"time": datetime.now(UTC).isoformat(), "level": level, "event": event, **shown}
     _write(orjson.dumps(line, default=str))
+
+
+@contextmanager
+def only_errors() -> Iterator[None]:
+    """Write errors alone meanwhile: what runs the service here has an output of its own."""
+    _only_errors.set()
+    try:
+        yield
+    finally:
+        _only_errors.clear()
 
 
 class JsonLines(logging.Handler):
