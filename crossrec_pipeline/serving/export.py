@@ -20,7 +20,12 @@ import polars as pl
 from polars.exceptions import PolarsError
 from pydantic import ValidationError
 
-from crossrec_pipeline.atomic import atomic_directory, atomic_file, remove_directory
+from crossrec_pipeline.atomic import (
+    atomic_directory,
+    atomic_file,
+    remove_directory,
+    remove_leftovers,
+)
 from crossrec_pipeline.digests import frame_digest, json_digest
 from crossrec_pipeline.errors import BundleError
 from crossrec_pipeline.models.promotions import earlier_champions, read_champion, read_promotions
@@ -248,6 +253,8 @@ def prune_exports(serving_dir: Path, models_dir: Path) -> list[Path]:
         and not (models_dir / path.parent.name / path.name / BUNDLE_MANIFEST).is_file()
     ]
     with _exports_held(serving_dir):
+        for kind in {path.parent for path in exports}:
+            remove_leftovers(kind)
         for path in doomed:
             remove_directory(path)
     return doomed

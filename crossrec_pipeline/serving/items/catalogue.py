@@ -10,6 +10,7 @@ import orjson
 import polars as pl
 import pyarrow as pa
 
+from crossrec_pipeline.errors import BundleError
 from crossrec_pipeline.serving.api.schemas import FoundItem, ItemDetail, ItemSummary
 from crossrec_pipeline.serving.items.details import DETAILS, common_genres
 from crossrec_pipeline.serving.items.search import SearchIndex
@@ -65,10 +66,22 @@ class ItemCatalogue:
 
     @classmethod
     def open(cls, folder: Path) -> Self:
-        """Open what `write_items` wrote."""
-        with pa.memory_map(str(folder / ITEMS)) as source:
-            details = pa.ipc.open_file(source).get_batch(0)
-        return cls(details, SearchIndex(folder / SEARCH))
+        """Open what `write_items` wrote.
+
+        Raises
+        ------
+        BundleError
+            If it is not whole.
+        """
+        try:
+            with pa.memory_map(str(folder / ITEMS)) as source:
+                details = pa.ipc.open_file(source).get_batch(0)
+            return cls(details, SearchIndex(folder / SEARCH))
+        except (OSError, ValueError, KeyError) as error:
+            raise BundleError(
+                f"The items of {folder} cannot be read ({error}). Delete the folder: it is made "
+                "again when the service starts, or by `crossrec run`."
+            ) from error
 
     def __len__(self) -> int:
         return len(self._rows)

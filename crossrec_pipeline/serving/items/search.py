@@ -1,6 +1,8 @@
 """What a person has typed so far in; rows of the items that may be meant, best first, out."""
 
+import shutil
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import tantivy
 from rapidfuzz.distance.OSA import normalized_similarity
@@ -46,11 +48,23 @@ class SearchIndex:
     ----------
     folder
         What `write_index` wrote. It is memory-mapped.
+
+    Raises
+    ------
+    ValueError
+        If there is no index, or it is damaged.
     """
 
     def __init__(self, folder: Path) -> None:
-        index = tantivy.Index.open(str(folder))
-        index.config_reader("manual")  # nobody writes to it: no thread has to watch
+        try:
+            index = _opened(folder)
+        except ValueError:
+            # Even a reader writes a lock file, which some folders do not allow. A copy will do,
+            # for as long as it takes: what was opened outlives its name.
+            with TemporaryDirectory(prefix="crossrec-search-") as own:
+                without_locks = shutil.ignore_patterns("*.lock")
+                shutil.copytree(folder, own, ignore=without_locks, dirs_exist_ok=True)
+                index = _opened(Path(own))
         self._schema = index.schema
         self._searcher = index.searcher()
 
@@ -145,6 +159,12 @@ class SearchIndex:
 
     def _fuzzy_prefix(self, word: str, typos: int) -> Query:
         return Query.fuzzy_term_query(self._schema, ALL_WORDS, word, typos, prefix=True)
+
+
+def _opened(folder: Path) -> tantivy.Index:
+    index = tantivy.Index.open(str(folder))
+    index.config_reader("manual")  # nobody writes to it: no thread has to watch
+    return index
 
 
 def _typos(word: str) -> int:

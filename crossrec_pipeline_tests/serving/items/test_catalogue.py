@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from crossrec_pipeline.errors import BundleError
 from crossrec_pipeline.serving.api.schemas import FoundItem, ItemDetail, ItemSummary
 from crossrec_pipeline.serving.items.catalogue import ItemCatalogue
 from crossrec_pipeline_tests.serving.items.catalogues import ROWS, details_of, opened
@@ -76,3 +77,11 @@ def test_a_catalogue_without_items(tmp_path: Path):
     assert len(catalogue) == 0
     assert catalogue.search("dune") == []
     assert catalogue.detail("Movie_Dune") is None
+
+
+@pytest.mark.parametrize("name", ["items.arrow", "search/meta.json"])
+def test_what_is_not_whole_is_refused(tmp_path: Path, name: str):
+    opened(details_of(ROWS, n_known=6), tmp_path / "export")
+    (tmp_path / "export" / name).write_bytes(b"ARROW1")
+    with pytest.raises(BundleError, match=r"export cannot be read .* Delete the folder"):
+        ItemCatalogue.open(tmp_path / "export")

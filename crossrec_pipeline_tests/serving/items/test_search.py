@@ -172,3 +172,22 @@ def test_one_segment_keeps_the_order_of_many_items(tmp_path: Path):
     rows = [("Movie", "Same", [], [], 1 - n / 5_000) for n in range(5_000)]
     found = index_of(details_of(rows, 0), tmp_path / "i").rows("same", 3_000)
     assert found == list(itertools.islice(range(5_000), 3_000))
+
+
+def test_a_folder_that_takes_no_lock_is_searched_all_the_same(tmp_path: Path):
+    folder = tmp_path / "index"
+    folder.mkdir()
+    write_index(details_of(ROWS, 0), folder)
+    (folder / ".tantivy-meta.lock").mkdir()
+    assert SearchIndex(folder).rows("emma", 1) == [7]
+
+
+@pytest.mark.parametrize("damaged", ["meta.json", "*.term"])
+def test_a_damaged_index_is_refused(tmp_path: Path, damaged: str):
+    folder = tmp_path / "index"
+    folder.mkdir()
+    write_index(details_of(ROWS, 0), folder)
+    for path in folder.glob(damaged):
+        path.write_bytes(b"")
+    with pytest.raises(ValueError, match=r"."):
+        SearchIndex(folder)
