@@ -44,7 +44,8 @@ export function timesChance(value: number, chance: number): string {
 
 /** "2023-06-01" or "2023-06-01T12:00:00Z" as "1 June 2023"; what is no date stays as it is. */
 export function longDate(text: string): string {
-  const date = new Date(text);
+  // Left to itself, Date finds a day in almost anything: "about 1900" is 1 January to it.
+  const date = new Date(/^\d{4}-\d{2}-\d{2}(T|$)/.test(text) ? text : Number.NaN);
   if (Number.isNaN(date.getTime())) return text;
   return date.toLocaleDateString("en-GB", {
     day: "numeric",
