@@ -24,6 +24,10 @@ export function searchBox(page: Page): Locator {
   return page.getByRole("combobox", { name: /Add what you liked/ });
 }
 
+export function options(page: Page): Locator {
+  return page.getByRole("listbox", { name: "Found items" }).getByRole("option");
+}
+
 export function cards(page: Page): Locator {
   return page.locator(".strip > .card");
 }

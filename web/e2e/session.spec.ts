@@ -69,12 +69,12 @@ test("a dismissed item is not recommended until it is brought back", async ({ pa
 
 test("length and types are as chosen", async ({ page }) => {
   await openWithSession(page, 2);
-  await page.getByText("20", { exact: true }).click();
+  await page.getByRole("radio", { name: "20" }).check();
   await expect(results(page)).toHaveCount(20);
   await page.getByRole("button", { name: "Movies" }).click();
   await settled(page);
   await expect(results(page).locator(".tone-movie")).toHaveCount(0);
-  await page.getByText("5", { exact: true }).click();
+  await page.getByRole("radio", { name: "5" }).check();
   await expect(results(page)).toHaveCount(5);
 });
 

@@ -3,6 +3,7 @@
 import type { ReactNode } from "react";
 import type { Evaluation, ModelAnswer } from "../api/types";
 import { countOf, interval, longDate, percent, timesChance, wholeNumber } from "../format/numbers";
+import { Fact } from "../layout/Fact";
 import { Markdown } from "../markdown/Markdown";
 import { Failed } from "../requests/Failed";
 import type { Asked } from "../requests/useAnswer";
@@ -79,24 +80,20 @@ function Measured({ evaluation }: { evaluation: Evaluation }): ReactNode {
       )}
       <section aria-labelledby="how-title" className="panel">
         <h2 id="how-title">How this was measured</h2>
+        <dl className="facts">
+          <Fact name="Log">{evaluation.events}</Fact>
+          <Fact name="Tested from">{evaluation.test_start && longDate(evaluation.test_start)}</Fact>
+          <Fact name="Predictions">{wholeNumber(evaluation.n_predictions)}</Fact>
+          <Fact name="Items ranked">{wholeNumber(evaluation.n_items)}, at each prediction</Fact>
+        </dl>
         <ul className="prose">
-          <li>
-            Sessions are cut in time
-            {evaluation.test_start && <>, on {longDate(evaluation.test_start)}</>}: the model learnt
-            from what came before and is asked about what came after.
-          </li>
-          <li>
-            For each of {wholeNumber(evaluation.n_predictions)} events it sees the session up to
-            there and ranks all {wholeNumber(evaluation.n_items)} items, not a sample of them.
-          </li>
+          {notes.map((note) => (
+            <li key={note}>{note}</li>
+          ))}
           <li>
             Intervals hold the true figure in 95 % of such tests. Models whose intervals overlap may
             differ all the same: the evaluation report compares them in pairs.
           </li>
-          <li>Log: {evaluation.events}</li>
-          {notes.map((note) => (
-            <li key={note}>{note}</li>
-          ))}
         </ul>
       </section>
     </>
@@ -135,7 +132,7 @@ function Served({ model }: { model: ModelAnswer }): ReactNode {
         <Fact name="Model">{model.name}</Fact>
         <Fact name="Items">{wholeNumber(model.n_items)}</Fact>
         <Fact name="Promoted">{model.promoted_at && longDate(model.promoted_at)}</Fact>
-        <Fact name="Because it">{model.reason}</Fact>
+        <Fact name="Reason">{model.reason}</Fact>
         <Fact name="Data">{model.data_version}</Fact>
       </dl>
       {kernel.length > 0 && (
@@ -157,15 +154,5 @@ function Served({ model }: { model: ModelAnswer }): ReactNode {
         </div>
       </details>
     </section>
-  );
-}
-
-function Fact({ name, children }: { name: string; children: ReactNode }): ReactNode {
-  if (!children) return null;
-  return (
-    <div className="fact">
-      <dt>{name}</dt>
-      <dd>{children}</dd>
-    </div>
   );
 }

@@ -2,8 +2,8 @@
 
 import { type ReactNode, useState } from "react";
 import type { Figure, ModelFigures } from "../api/types";
-import { Sideways } from "../app/Sideways";
 import { decimal, interval, percent, wholePercent } from "../format/numbers";
+import { Sideways } from "../layout/Sideways";
 import { Axis, DotWhisker } from "./DotWhisker";
 import { scaleFor } from "./scale";
 

@@ -2,8 +2,8 @@
 
 import type { ReactNode } from "react";
 import type { TransitionFigures } from "../api/types";
-import { Sideways } from "../app/Sideways";
 import { countOf, interval, percent, timesChance } from "../format/numbers";
+import { Sideways } from "../layout/Sideways";
 import { TypeIcon } from "../types/icons";
 import { typePlural } from "../types/names";
 import { heatStep } from "./scale";

@@ -2,8 +2,8 @@
 
 import type { ReactNode } from "react";
 import type { TypeFigures } from "../api/types";
-import { Sideways } from "../app/Sideways";
 import { decimal, percent, timesChance, wholeNumber } from "../format/numbers";
+import { Sideways } from "../layout/Sideways";
 import { TypeIcon } from "../types/icons";
 import { typePlural } from "../types/names";
 import { DotWhisker } from "./DotWhisker";

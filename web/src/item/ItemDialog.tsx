@@ -4,6 +4,7 @@ import { type ReactNode, useEffect, useRef } from "react";
 import { readItem } from "../api/client";
 import type { ItemDetail, ItemSummary } from "../api/types";
 import { countOf, longDate } from "../format/numbers";
+import { Fact } from "../layout/Fact";
 import { Failed } from "../requests/Failed";
 import { useAnswer } from "../requests/useAnswer";
 import { Icon, TypeIcon, TypeName } from "../types/icons";
@@ -120,14 +121,4 @@ function popularityInWords({ popularity, item_type }: ItemDetail): string {
   if (popularity === null) return "";
   const others = typePlural(item_type).toLowerCase();
   return `higher than ${Math.floor(100 * popularity)}\u00a0% of ${others}`;
-}
-
-function Fact({ name, children }: { name: string; children: ReactNode }): ReactNode {
-  if (!children) return null;
-  return (
-    <div className="fact">
-      <dt>{name}</dt>
-      <dd>{children}</dd>
-    </div>
-  );
 }

@@ -1,7 +1,7 @@
 // Takes Markdown text; gives React nodes, never HTML, with headings below the page's own.
 
 import { Fragment, type JSX, type ReactNode } from "react";
-import { Sideways } from "../app/Sideways";
+import { Sideways } from "../layout/Sideways";
 import { type Block, type Inline, parseMarkdown } from "./parse";
 
 export function Markdown({ text, topLevel }: { text: string; topLevel: number }): ReactNode {

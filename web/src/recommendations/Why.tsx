@@ -59,5 +59,5 @@ function ShareBar({ share }: { share: number }): ReactNode {
 }
 
 function commonInWords({ kind, value, title }: Shared): string {
-  return kind === "creator" ? `By ${value}, as ${title} is` : `${value}, as ${title} is`;
+  return `${kind === "creator" ? "Creator" : "Genre"} ${value}, like ${title}`;
 }
