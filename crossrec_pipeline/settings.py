@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Literal, get_origin
+from typing import Annotated, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -89,6 +89,31 @@ class QualitySettings(_Section):
     ] = 0.05
     max_rejected_events_share: Annotated[float, Field(ge=0, le=1)] = 0.05
     fresh_within_days: Annotated[float, Field(gt=0)] = 8.0
+
+
+Rival = Literal[
+    "session_popularity",
+    "association_rules",
+    "sequential_rules",
+    "item_knn",
+    "sknn",
+    "vsknn",
+    "vmis",
+    "stan",
+    "vstan",
+]
+
+
+class EvaluationSettings(_Section):
+    """What is trained and compared besides GRU4Rec, popularity and Markov."""
+
+    rivals: Annotated[tuple[Rival, ...], NoDecode] = get_args(Rival)
+    """Comma-separated in the environment. The hybrid is trained where its members are."""
+
+    @field_validator("rivals", mode="before")
+    @classmethod
+    def _split_commas(cls, value: object) -> object:
+        return _comma_separated(value)
 
 
 class GateSettings(_Section):
@@ -204,6 +229,7 @@ class Settings(BaseSettings):
     split: SplitSettings = SplitSettings()
     training: TrainingSettings = TrainingSettings()
     quality: QualitySettings = QualitySettings()
+    evaluation: EvaluationSettings = EvaluationSettings()
     gate: GateSettings = GateSettings()
     controls: ControlSettings = ControlSettings()
     serving: ServingSettings = ServingSettings()

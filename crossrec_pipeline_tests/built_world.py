@@ -39,6 +39,8 @@ class Published:
 class BuiltWorld(SmallCatalogues):
     """Two small catalogues, their data directory, and a Dagster home of its own."""
 
+    rivals = ()
+
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         self.home = folder / "home"
@@ -67,7 +69,8 @@ class BuiltWorld(SmallCatalogues):
     def variables(self) -> dict[str, str]:
         """The settings of this world, as the environment of a process."""
         sections = {
-            name: getattr(self.settings, name) for name in ("simulation", "training", "gate")
+            name: getattr(self.settings, name)
+            for name in ("simulation", "training", "evaluation", "gate")
         }
         return {
             "DAGSTER_HOME": str(self.home),

@@ -8,7 +8,6 @@ import dagster as dg
 import polars as pl
 
 from crossrec_pipeline.definitions import build_definitions
-from crossrec_pipeline.defs.models import MODEL_KINDS
 from crossrec_pipeline.defs.sources import report_sources
 from crossrec_pipeline.resources import Warehouse
 from crossrec_pipeline.settings import load_settings, project_root
@@ -16,12 +15,14 @@ from crossrec_pipeline.settings import load_settings, project_root
 Row = dict[str, str]
 ROWS = 250
 TITLES = {"movies": "names", "books": "Book"}
+RIVALS = ("vstan", "sequential_rules")
+"""What the hybrid needs; all of them are trained in test_pipeline_end_to_end.py."""
 TAKEN_IN = {"catalogue/raw_movies", "catalogue/staged_items"}
 PUBLISHED = {"catalogue/items", "catalogue/rejected_items"}
 DOWNSTREAM = {
     "interactions/events",
     "sessions/sequences",
-    *(f"models/{kind}" for kind in MODEL_KINDS),
+    *(f"models/{kind}" for kind in ("popularity", "markov", *RIVALS, "gru4rec", "hybrid")),
     "evaluation/ranks",
     "evaluation/report",
     "models/champion",
@@ -65,6 +66,8 @@ def a_third_of_the_rows_lost(rows: list[Row]) -> list[Row]:
 class SmallCatalogues:
     """Two small catalogues of a user's own, and what the pipeline has made of them."""
 
+    rivals: tuple[str, ...] = RIVALS
+
     def __init__(self, folder: Path):
         self.files = {domain: folder / f"{domain}.csv" for domain in TITLES}
         self.delivered = {domain: _sample(domain) for domain in TITLES}
@@ -76,6 +79,7 @@ class SmallCatalogues:
             sources={domain: str(path) for domain, path in self.files.items()},
             simulation={"n_events": 6_000, "n_users": 300, "n_days": 20},
             training={"epochs": 1, "device": "cpu"},
+            evaluation={"rivals": self.rivals},
             gate={"challenger": "gru4rec"},
         )
         self.warehouse = Warehouse(path=str(self.settings.warehouse_path))

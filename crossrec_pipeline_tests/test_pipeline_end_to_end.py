@@ -7,7 +7,7 @@ import pytest
 from crossrec_pipeline import load_recommender
 from crossrec_pipeline.definitions import build_definitions
 from crossrec_pipeline.defs import evaluation
-from crossrec_pipeline.defs.models import MODEL_KINDS
+from crossrec_pipeline.defs.models import model_kinds
 from crossrec_pipeline.defs.sources import report_sources
 from crossrec_pipeline.evaluation.costs import read_costs
 from crossrec_pipeline.evaluation.report.history import read_history
@@ -88,8 +88,8 @@ def test_the_figures_are_between_chance_and_the_oracle(
         (pl.col("metric") == "recall") & (pl.col("k") == 20) & (pl.col("slice") == "overall")
     )
     recall = dict(overall.select("model", "value").iter_rows())
-    assert set(recall) == {"chance", "oracle", *MODEL_KINDS}
-    for model in MODEL_KINDS:
+    assert set(recall) == {"chance", "oracle", *model_kinds(settings)}
+    for model in model_kinds(settings):
         assert 3 * recall["chance"] < recall[model] < recall["oracle"]
     report = (settings.evaluation_dir / "report.md").read_text()
     assert all(model in report for model in recall)
@@ -98,7 +98,7 @@ def test_the_figures_are_between_chance_and_the_oracle(
 def test_every_model_is_compared_timed_and_listed(
     result: dg.ExecuteInProcessResult, settings: Settings
 ):
-    trained = set(MODEL_KINDS)
+    trained = set(model_kinds(settings))
     folder = settings.evaluation_dir
     comparisons = pl.read_parquet(folder / "comparisons.parquet")
     assert set(comparisons["model"]) | set(comparisons["other"]) == trained
@@ -123,7 +123,7 @@ def test_a_report_of_the_same_metrics_is_recorded_once(
     ).success
     assert page.read_text() == before
     (record,) = read_history(settings.evaluation_dir / "history")
-    assert set(record.figures) == {*MODEL_KINDS, "oracle"}
+    assert set(record.figures) == {*model_kinds(settings), "oracle"}
     (kept,) = (settings.evaluation_dir / "history").glob("*.html")
     assert kept.read_text() == before
 

@@ -12,9 +12,12 @@ from crossrec_pipeline.defs.leaks import leak_findings, log_items
 from crossrec_pipeline.defs.metadata import markdown_table
 from crossrec_pipeline.defs.models import (
     CHAMPION_KEY,
-    MODEL_KINDS,
+    HYBRID,
+    HYBRID_MEMBERS,
     REPORT_KEY,
+    RIVALS,
     model_key,
+    model_kinds,
     require_bundle,
 )
 from crossrec_pipeline.errors import BundleError, EvaluationError, SettingsError
@@ -64,11 +67,13 @@ def challenger_kind(settings: Settings) -> str:
     SettingsError
         If no asset trains such a model.
     """
-    kind = settings.gate.challenger
-    if kind not in MODEL_KINDS:
+    kind, trained = settings.gate.challenger, model_kinds(settings)
+    if kind not in trained:
+        needed = [kind for kind in HYBRID_MEMBERS if kind in RIVALS]
         raise SettingsError(
             f"CROSSREC_GATE__CHALLENGER={kind!r} is no model that is trained; expected one of "
-            f"{', '.join(MODEL_KINDS)}."
+            f"{', '.join(trained)}. Which are trained is set by CROSSREC_EVALUATION__RIVALS; "
+            f"the {HYBRID} is, where {' and '.join(needed)} are."
         )
     return kind
 

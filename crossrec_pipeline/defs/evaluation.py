@@ -16,9 +16,9 @@ from crossrec_pipeline.defs.failures import reports_errors
 from crossrec_pipeline.defs.metadata import column_schema, markdown_table
 from crossrec_pipeline.defs.models import (
     MAIN_MODEL,
-    MODEL_KINDS,
     REPORT_KEY,
     model_key,
+    model_kinds,
     require_bundle,
 )
 from crossrec_pipeline.defs.report_context import report_context
@@ -89,24 +89,39 @@ def ranked_bundles(settings: Settings) -> dict[str, str]:
     return read_ranked_bundles(ranks_dir(settings))
 
 
-@dg.asset(
-    key=RANKS_KEY,
-    deps=[*(model_key(kind) for kind in MODEL_KINDS), SEQUENCES_KEY, ITEMS_KEY],
-    group_name="evaluation",
-    kinds={"parquet"},
-    owners=["team:ml"],
-    code_version="4",
-    pool=DUCKDB_POOL,
+def ranks_asset(settings: Settings) -> dg.AssetsDefinition:
+    """Make the asset that reads every model that is trained."""
     # The items make the law of a simulated log; a change of theirs comes back through the models.
-    automation_condition=with_upstream(ignoring=dg.AssetSelection.assets(ITEMS_KEY, SEQUENCES_KEY)),
-    description=(
-        "For every test event after a session's first: the rank of the true next item among all "
-        "items, under each model. Of a sample also what each model would show, and of each model "
-        "its size and speed. Every figure is computed from these; nothing is scored twice."
-    ),
-)
-@reports_errors
-def ranks(
+    only_read = dg.AssetSelection.assets(ITEMS_KEY, SEQUENCES_KEY)
+
+    @dg.asset(
+        key=RANKS_KEY,
+        deps=[*(model_key(kind) for kind in model_kinds(settings)), SEQUENCES_KEY, ITEMS_KEY],
+        group_name="evaluation",
+        kinds={"parquet"},
+        owners=["team:ml"],
+        code_version="4",
+        pool=DUCKDB_POOL,
+        automation_condition=with_upstream(ignoring=only_read),
+        description=(
+            "For every test event after a session's first: the rank of the true next item among "
+            "all items, under each model. Of a sample also what each model would show, and of "
+            "each model its size and speed. Every figure is computed from these; nothing is "
+            "scored twice."
+        ),
+    )
+    @reports_errors
+    def ranks(
+        context: dg.AssetExecutionContext,
+        settings: dg.ResourceParam[Settings],
+        warehouse: Warehouse,
+    ) -> dg.MaterializeResult:
+        return _rank_all(context, settings, warehouse)
+
+    return ranks
+
+
+def _rank_all(
     context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings], warehouse: Warehouse
 ) -> dg.MaterializeResult:
     """Rank the test events under each model and, on a simulated log, under its own law."""
@@ -170,7 +185,7 @@ def _models(
     EvaluationError
         If a model was trained on other sessions.
     """
-    for kind in MODEL_KINDS:
+    for kind in model_kinds(settings):
         loaded = load_bundle(require_bundle(settings, kind).path)
         if loaded.vocabulary.digest != dataset.vocabulary.digest:
             raise EvaluationError(
@@ -202,7 +217,7 @@ def report(settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult:
     dataset = SessionDataset.open(settings.sessions_dir)
     ranks = ranks_files(settings)
     metrics = _metrics(ranks, dataset)
-    comparisons = _comparisons({kind: ranks[kind] for kind in MODEL_KINDS}, dataset)
+    comparisons = _comparisons({kind: ranks[kind] for kind in ranked_bundles(settings)}, dataset)
     said = report_context(settings, dataset)
     metrics_version = frame_digest(metrics)
     record = new_record(

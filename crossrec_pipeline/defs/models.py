@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -51,7 +51,6 @@ RIVALS: Mapping[str, str] = {
 """Kinds that are fitted in a moment, and what they go by."""
 HYBRID = "hybrid"
 HYBRID_MEMBERS = (MAIN_MODEL, "vstan", "sequential_rules")
-MODEL_KINDS = ("popularity", "markov", *RIVALS, MAIN_MODEL, HYBRID)
 REPORT_KEY = dg.AssetKey(["evaluation", "report"])
 CHAMPION_KEY = dg.AssetKey(["models", "champion"])
 
@@ -59,6 +58,26 @@ CHAMPION_KEY = dg.AssetKey(["models", "champion"])
 def model_key(kind: str) -> dg.AssetKey:
     """Return the key of a model's asset."""
     return dg.AssetKey(["models", kind])
+
+
+def model_kinds(settings: Settings) -> tuple[str, ...]:
+    """List the kinds that are trained and compared: the hybrid where all its members are."""
+    rivals = (kind for kind in RIVALS if kind in settings.evaluation.rivals)
+    kinds = ("popularity", "markov", *rivals, MAIN_MODEL)
+    return (*kinds, HYBRID) if set(HYBRID_MEMBERS) <= set(kinds) else kinds
+
+
+def model_assets(settings: Settings) -> list[dg.AssetsDefinition]:
+    """List the assets of the models that are trained."""
+    kinds = model_kinds(settings)
+    chosen = [kind for kind in RIVALS if kind in kinds]
+    return [
+        popularity,
+        markov,
+        gru4rec,
+        *([_rivals(chosen)] if chosen else []),
+        *([hybrid] if HYBRID in kinds else []),
+    ]
 
 
 def require_bundle(settings: Settings, kind: str) -> Bundle:
@@ -149,42 +168,48 @@ markov = _baseline(
 )
 
 
-@dg.multi_asset(
-    name="rivals",
-    specs=[
-        dg.AssetSpec(
-            model_key(kind),
-            deps=[SEQUENCES_KEY],
-            group_name="models",
-            kinds={"numba"},
-            owners=["team:ml"],
-            code_version="1",
-            automation_condition=after_upstream(),
-            description=description,
-        )
-        for kind, description in RIVALS.items()
-    ],
-    can_subset=True,
-)
-@reports_errors
-def rivals(
-    context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings]
-) -> Iterator[dg.MaterializeResult]:
-    """Fit the chosen ones in one process: compiled code is loaded once."""
-    dataset = SessionDataset.open(settings.sessions_dir)
-    for kind in RIVALS:
-        if model_key(kind) not in context.selected_asset_keys:
-            continue
-        model = model_class(kind)()
-        began = time.perf_counter()
-        report = model.fit(dataset.train, dataset.vocabulary, dataset.validation, context.log.info)
-        seconds = round(time.perf_counter() - began, 3)
-        bundle = _save(model, _with_seconds(report, seconds), dataset, settings)
-        yield dg.MaterializeResult(
-            asset_key=model_key(kind),
-            metadata=_publish(bundle, dataset, settings),
-            data_version=dg.DataVersion(bundle.data_version),
-        )
+def _rivals(kinds: Sequence[str]) -> dg.AssetsDefinition:
+    """Make the assets of rivals: one step fits them, so that compiled code is loaded once."""
+
+    @dg.multi_asset(
+        name="rivals",
+        specs=[
+            dg.AssetSpec(
+                model_key(kind),
+                deps=[SEQUENCES_KEY],
+                group_name="models",
+                kinds={"numba"},
+                owners=["team:ml"],
+                code_version="1",
+                automation_condition=after_upstream(),
+                description=RIVALS[kind],
+            )
+            for kind in kinds
+        ],
+        can_subset=True,
+    )
+    @reports_errors
+    def rivals(
+        context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings]
+    ) -> Iterator[dg.MaterializeResult]:
+        dataset = SessionDataset.open(settings.sessions_dir)
+        for kind in kinds:
+            if model_key(kind) not in context.selected_asset_keys:
+                continue
+            model = model_class(kind)()
+            began = time.perf_counter()
+            report = model.fit(
+                dataset.train, dataset.vocabulary, dataset.validation, context.log.info
+            )
+            seconds = round(time.perf_counter() - began, 3)
+            bundle = _save(model, _with_seconds(report, seconds), dataset, settings)
+            yield dg.MaterializeResult(
+                asset_key=model_key(kind),
+                metadata=_publish(bundle, dataset, settings),
+                data_version=dg.DataVersion(bundle.data_version),
+            )
+
+    return rivals
 
 
 def _with_seconds(report: FitReport, seconds: float) -> FitReport:

@@ -6,7 +6,7 @@ from pathlib import Path
 import dagster as dg
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
-from crossrec_pipeline.defs.models import CHAMPION_KEY, MODEL_KINDS, model_key
+from crossrec_pipeline.defs.models import CHAMPION_KEY, model_key, model_kinds
 from crossrec_pipeline.defs.serving import EXPORT_KEY, export_is_whole
 from crossrec_pipeline.defs.sessions import SEQUENCES_KEY
 from crossrec_pipeline.domains import load_domains
@@ -26,7 +26,7 @@ def output_paths(settings: Settings) -> dict[str, Path]:
     return {
         "interactions/events": settings.events_dir,
         "sessions/sequences": settings.sessions_dir,
-        **{f"models/{kind}": models / kind for kind in MODEL_KINDS},
+        **{f"models/{kind}": models / kind for kind in model_kinds(settings)},
         "models/champion": models / "champion.json",
         "evaluation/ranks": evaluation / "ranks",
         "evaluation/report": evaluation / "report.html",
@@ -81,7 +81,7 @@ def _is_whole(key: dg.AssetKey, settings: Settings, version: str | None) -> bool
     try:
         if key == SEQUENCES_KEY:
             SessionDataset.open(settings.sessions_dir)
-        for kind in MODEL_KINDS:
+        for kind in model_kinds(settings):
             if key == model_key(kind):
                 bundle = latest_bundle(models, kind)
                 return bundle is not None and verify_bundle(bundle.path).data_version == version

@@ -4,7 +4,7 @@ import json
 import shlex
 
 from crossrec_pipeline.defs.leaks import leak_findings
-from crossrec_pipeline.defs.models import MAIN_MODEL, MODEL_KINDS, require_bundle
+from crossrec_pipeline.defs.models import MAIN_MODEL, model_kinds, require_bundle
 from crossrec_pipeline.defs.sessions import statistics_path
 from crossrec_pipeline.evaluation.report import PartCounts, ReportContext
 from crossrec_pipeline.evaluation.report.context import LeakVerdict
@@ -16,7 +16,7 @@ from crossrec_pipeline.settings import Settings
 def report_context(settings: Settings, dataset: SessionDataset) -> ReportContext:
     """Put together what is said of the sessions, the models and the settings."""
     counts = json.loads(statistics_path(settings).read_text())
-    bundles = {kind: require_bundle(settings, kind) for kind in MODEL_KINDS}
+    bundles = {kind: require_bundle(settings, kind) for kind in model_kinds(settings)}
     simulated = settings.events in ("simulated", "uniform")
     return ReportContext(
         title="Next-item recommendations across domains",
