@@ -206,12 +206,14 @@ def check_finite(weight: np.ndarray, bias: np.ndarray) -> None:
     BundleError
         If one is not finite, or so large that scores may not be.
     """
-    highest = max(np.abs(weight).max(initial=0), np.abs(bias).max(initial=0))
-    if not highest <= MOST_WEIGHT:
-        raise BundleError(
-            f"The model has a weight of {highest}; more than {MOST_WEIGHT:g}, or no number, gives "
-            "no scores that items could be ranked by. Train it again with a lower learning rate."
-        )
+    for name, values in (("vector", weight), ("bias", bias)):
+        highest = np.abs(values).max(initial=0)
+        if not highest <= MOST_WEIGHT:  # nor is it if one is not a number
+            raise BundleError(
+                f"An item's {name} holds {highest}, which gives no scores that items could be "
+                f"ranked by: at most {MOST_WEIGHT:g} is expected. Train the model again with a "
+                "lower learning rate."
+            )
 
 
 def _order(

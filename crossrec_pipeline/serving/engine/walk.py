@@ -16,7 +16,8 @@ _LEAST = np.float32(-np.inf)
 _CAPACITY = 1024
 
 
-@kernel(error_model="numpy", fastmath={"contract"})
+# Without any fast mathematics, which what is called here would take over: exact scores must not.
+@kernel(error_model="numpy")
 def walk(
     cells: np.ndarray,
     scale: np.ndarray,

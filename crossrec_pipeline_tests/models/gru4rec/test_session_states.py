@@ -87,7 +87,10 @@ def test_no_given_state_is_changed() -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(
-    n_rows=st.integers(0, 35), depth=st.integers(1, 9), width=st.integers(1, 40), seed=st.integers(0)
+    n_rows=st.integers(0, 35),
+    depth=st.integers(1, 9),
+    width=st.integers(1, 40),
+    seed=st.integers(0),
 )
 def test_products_are_added_to_sums(n_rows: int, depth: int, width: int, seed: int) -> None:
     generator = np.random.default_rng(seed)
