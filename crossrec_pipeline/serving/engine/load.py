@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import ValidationError
 
 from crossrec_pipeline.errors import BundleError
 from crossrec_pipeline.models.gru4rec.config import GRU4RecConfig
@@ -71,7 +70,7 @@ def prepare_engine(bundle_dir: Path, engine_dir: Path) -> dict[str, Any]:
     if bundle.kind != "gru4rec":
         return {"engine": "dense"}
     vocabulary = Vocabulary.load(bundle_dir / VOCABULARY)
-    config, tensors = _read_gru4rec(bundle_dir, vocabulary)
+    states, tensors = read_gru4rec(bundle_dir, vocabulary)
     weight, bias = tensors["output_weight"], tensors["output_bias"]
     clusters = np.zeros(vocabulary.n_items, dtype=np.int64)
     if vocabulary.n_items > ALL_SEARCHED_UP_TO:
@@ -82,7 +81,7 @@ def prepare_engine(bundle_dir: Path, engine_dir: Path) -> dict[str, Any]:
     if vocabulary.n_items <= ALL_SEARCHED_UP_TO:
         return {"engine": "gru4rec", "clusters": 0}
     table = open_item_table(engine_dir, weight, bias, bundle.data_version)
-    sample = sampled_states(SessionStates(config, tensors), vocabulary.support, N_SAMPLED, SEED)
+    sample = sampled_states(states, vocabulary.support, N_SAMPLED, SEED)
     n_seen, recall = enough_items(table, sample)
     write_n_seen(engine_dir, n_seen, recall)
     return {"engine": "gru4rec", "clusters": len(table.segments), "items_looked_at": n_seen}
@@ -106,23 +105,28 @@ def load_engine(bundle_dir: Path, engine_dir: Path) -> tuple[Engine, Vocabulary,
         return DenseEngine(loaded.model, loaded.vocabulary), loaded.vocabulary, loaded.bundle
     bundle = verify_bundle(bundle_dir)
     vocabulary = Vocabulary.load(bundle_dir / VOCABULARY)
-    config, tensors = _read_gru4rec(bundle_dir, vocabulary)
+    states, tensors = read_gru4rec(bundle_dir, vocabulary)
     weight, bias = tensors["output_weight"], tensors["output_bias"]
     table = open_item_table(engine_dir, weight, bias, bundle.data_version)
-    states = SessionStates(config, tensors)
     search, notes = fastest_search(table, states, vocabulary.support)
     engine = GRU4RecEngine(states, weight, bias, search, bundle.data_version, notes)
     return engine, vocabulary, bundle
 
 
-def _read_gru4rec(
+def read_gru4rec(
     bundle_dir: Path, vocabulary: Vocabulary
-) -> tuple[GRU4RecConfig, dict[str, np.ndarray]]:
-    """Map a GRU4Rec's weights; tied ones are there by both names."""
+) -> tuple[SessionStates, dict[str, np.ndarray]]:
+    """Map the weights of a bundle that has been verified; tied ones are there by both names.
+
+    Raises
+    ------
+    BundleError
+        If they are not those of a GRU4Rec of this vocabulary.
+    """
     try:
         config = GRU4RecConfig(**json.loads((bundle_dir / CONFIG).read_text(encoding="utf-8")))
         tensors = map_tensors(bundle_dir / WEIGHTS)
-    except (ValidationError, TypeError, ValueError) as error:
+    except (TypeError, ValueError) as error:
         raise BundleError(
             f"{bundle_dir} is whole, but is no GRU4Rec that this version can read ({error}). Train "
             "the model again."
@@ -130,4 +134,4 @@ def _read_gru4rec(
     check_tensors(tensors, expected_shapes(config, vocabulary.n_items))
     if config.embedding == "constrained":
         tensors["output_weight"] = tensors["input_embedding"]
-    return config, tensors
+    return SessionStates(config, tensors), tensors

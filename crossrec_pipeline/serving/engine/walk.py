@@ -162,7 +162,7 @@ def walk(
         for found in range(n_found[query]):
             if uppers[query, found] < threshold[query]:
                 continue
-            item = items[places[query, found]]
+            item = int(items[places[query, found]])
             score = exact_score(hidden, query, weight, item_bias, item)
             n_rescored += 1
             n = _insert(best_items[query], best_scores[query], n, k[query], item, score)
