@@ -7,45 +7,60 @@ not depend on the batch, nor on where they were taken up again.
 import numpy as np
 
 from crossrec_pipeline.models.gru4rec.gate_kernels import gates_forward
+from crossrec_pipeline.models.inner_product.tiles import (
+    MOST_QUERIES,
+    PANEL,
+    tile_1,
+    tile_2,
+    tile_4,
+)
 from crossrec_pipeline.models.kernels import kernel
 
-_ROWS_AT_ONCE = 16
-"""Rows whose sums stay near the processor while all of a matrix passes by."""
+
+def in_panels(matrix: np.ndarray) -> np.ndarray:
+    """Lay a matrix out as `add_products` reads it, float32 [K, J] → [⌈J / PANEL⌉, K, PANEL]."""
+    padded = np.pad(matrix, ((0, 0), (0, -matrix.shape[1] % PANEL)))
+    return np.ascontiguousarray(
+        padded.reshape(len(matrix), -1, PANEL).transpose(1, 0, 2), dtype=np.float32
+    )
 
 
-@kernel(error_model="numpy", fastmath={"contract"})
-def add_products(rows: np.ndarray, matrix: np.ndarray, sums: np.ndarray) -> None:
-    """Add ``rows @ matrix`` to sums.
+# Without any fast mathematics, which what is called here would take over.
+@kernel(error_model="numpy")
+def add_products(rows: np.ndarray, panels: np.ndarray, sums: np.ndarray) -> None:
+    """Add the products of rows and a matrix to sums.
 
     Parameters
     ----------
-    rows, matrix
-        Float32 [N, K] and [K, J].
+    rows
+        Float32 [N, K].
+    panels
+        The matrix, [K, J], as `in_panels` lays it out.
     sums
         Float32 [N, J]; changed.
     """
-    n_rows, depth = rows.shape
-    for first in range(0, n_rows, _ROWS_AT_ONCE):
-        last = min(first + _ROWS_AT_ONCE, n_rows)
-        for at in range(0, depth - 3, 4):
-            m_0, m_1, m_2, m_3 = matrix[at], matrix[at + 1], matrix[at + 2], matrix[at + 3]
-            for row in range(first, last):
-                x_0, x_1, x_2, x_3 = rows[row, at : at + 4]
-                total = sums[row]
-                for cell in range(len(total)):
-                    total[cell] = (
-                        total[cell]
-                        + x_0 * m_0[cell]
-                        + x_1 * m_1[cell]
-                        + x_2 * m_2[cell]
-                        + x_3 * m_3[cell]
-                    )
-        for at in range(depth // 4 * 4, depth):
-            column = matrix[at]
-            for row in range(first, last):
-                x, total = rows[row, at], sums[row]
-                for cell in range(len(total)):
-                    total[cell] += x * column[cell]
+    n_rows, width = sums.shape
+    products = np.empty((MOST_QUERIES, PANEL), dtype=np.float32)
+    starts = np.empty(0, dtype=np.int32)  # of bytes only
+    for panel in range(len(panels)):
+        begin = panel * PANEL
+        end = min(begin + PANEL, width)
+        row = 0
+        while row < n_rows:
+            if n_rows - row >= 4:
+                tile_4(panels, panel, rows, starts, row, products)
+                n_here = 4
+            elif n_rows - row >= 2:
+                tile_2(panels, panel, rows, starts, row, products)
+                n_here = 2
+            else:
+                tile_1(panels, panel, rows, starts, row, products)
+                n_here = 1
+            for number in range(n_here):
+                total, product = sums[row + number, begin:end], products[number]
+                for cell in range(end - begin):
+                    total[cell] += product[cell]
+            row += n_here
 
 
 @kernel(error_model="numpy")
@@ -69,7 +84,8 @@ def run_layer(
     state
         State each session begins with, float32 [S, H]; changed to its last one.
     weight_hh, bias_hh
-        Recurrent weights of the three gates, float32 [H, 3 H] and [3 H].
+        Recurrent weights of the three gates, [H, 3 H] as `in_panels` lays it out, and float32
+        [3 H].
     after
         Receives the state after each event, float32 [N, H].
     """

@@ -7,19 +7,19 @@ import numpy as np
 
 from crossrec_pipeline.errors import BundleError
 from crossrec_pipeline.models.gru4rec.config import GRU4RecConfig
-from crossrec_pipeline.models.gru4rec.session_kernels import add_products, run_layer
+from crossrec_pipeline.models.gru4rec.session_kernels import add_products, in_panels, run_layer
 
 
 @dataclass(frozen=True)
 class _Layer:
-    """Weights of one layer, matrices as rows are multiplied with them.
+    """Weights of one layer, matrices as `in_panels` lays them out.
 
     Attributes
     ----------
     weight_ih
-        float32 [E, 3 H]; None where input vectors are parts of the gates already.
+        [E, 3 H]; None where input vectors are parts of the gates already.
     weight_hh, bias_ih, bias_hh
-        float32 [H, 3 H], [3 H] and [3 H].
+        [H, 3 H], and float32 [3 H] and [3 H].
     """
 
     weight_ih: np.ndarray | None
@@ -42,7 +42,7 @@ class SessionStates:
     def __init__(self, config: GRU4RecConfig, tensors: Mapping[str, np.ndarray]) -> None:
         self.shape = config.n_layers, config.hidden_size
         self._embedding = tensors["input_embedding"]
-        self._skip = np.array(tensors["skip"]) if config.skip_connection else None
+        self._skip = in_panels(tensors["skip"]) if config.skip_connection else None
         self._layers = [_layer(tensors, number) for number in range(config.n_layers)]
 
     def run(self, sessions: Sequence[np.ndarray], begin: np.ndarray) -> np.ndarray:
@@ -142,8 +142,8 @@ def check_tensors(tensors: Mapping[str, np.ndarray], shapes: Mapping[str, tuple[
 def _layer(tensors: Mapping[str, np.ndarray], number: int) -> _Layer:
     weight_ih = tensors.get(f"gru.weight_ih_l{number}")
     return _Layer(
-        None if weight_ih is None else np.ascontiguousarray(weight_ih.T),
-        np.ascontiguousarray(tensors[f"gru.weight_hh_l{number}"].T),
+        None if weight_ih is None else in_panels(weight_ih.T),
+        in_panels(tensors[f"gru.weight_hh_l{number}"].T),
         np.array(tensors[f"gru.bias_ih_l{number}"]),
         np.array(tensors[f"gru.bias_hh_l{number}"]),
     )

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from crossrec_pipeline.models.gru4rec.session_states import SessionStates
+from crossrec_pipeline.models.inner_product.tiles import has_byte_products
 from crossrec_pipeline.serving.engine.base import Query
 from crossrec_pipeline.serving.engine.cluster_search import ClusterSearch
 from crossrec_pipeline.serving.engine.item_table import ItemTable
 from crossrec_pipeline.serving.engine.search import Found, ItemSearch, WholeSearch
-from crossrec_pipeline.serving.engine.tiles import has_byte_products
 
 LEAST_RECALL = 0.99
 """Share of the exact top 20 that must be found."""

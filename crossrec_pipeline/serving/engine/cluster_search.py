@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from crossrec_pipeline.models.gru4rec.session_kernels import add_products
+from crossrec_pipeline.models.gru4rec.session_kernels import add_products, in_panels
 from crossrec_pipeline.serving.engine.base import Query
 from crossrec_pipeline.serving.engine.item_table import ItemTable
 from crossrec_pipeline.serving.engine.search import Found, Walker
@@ -31,7 +31,7 @@ class ClusterSearch:
         self._walker = Walker(table, panels)
         self._n_seen = n_seen
         self._counts = np.diff(table.segments, axis=1)
-        self._means = np.ascontiguousarray(table.centroids[:, :-1].T)
+        self._means = in_panels(table.centroids[:, :-1].T)
         self._mean_bias = table.centroids[:, -1]
 
     def best(self, hidden: np.ndarray, queries: Sequence[Query]) -> list[Found]:

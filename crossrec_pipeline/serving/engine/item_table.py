@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 
 from crossrec_pipeline.errors import BundleError
+from crossrec_pipeline.models.inner_product.tiles import PANEL
 from crossrec_pipeline.serving.engine.panels import (
     Panels,
     byte_panels,
     float_panels,
     rounding_of_sums,
 )
-from crossrec_pipeline.serving.engine.tiles import PANEL
 
 FORMAT_VERSION = 1
 NOTES = "engine.json"

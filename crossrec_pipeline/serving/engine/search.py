@@ -5,10 +5,10 @@ from typing import Protocol
 
 import numpy as np
 
+from crossrec_pipeline.models.inner_product.tiles import PANEL
 from crossrec_pipeline.serving.engine.base import Query
 from crossrec_pipeline.serving.engine.item_table import ItemTable
 from crossrec_pipeline.serving.engine.panels import query_operand, rounding_of_sums
-from crossrec_pipeline.serving.engine.tiles import PANEL
 from crossrec_pipeline.serving.engine.walk import walk
 
 Found = tuple[np.ndarray, np.ndarray]

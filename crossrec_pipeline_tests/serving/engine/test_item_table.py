@@ -5,13 +5,13 @@ import numpy as np
 import pytest
 
 from crossrec_pipeline.errors import BundleError
+from crossrec_pipeline.models.inner_product.tiles import PANEL
 from crossrec_pipeline.serving.engine.item_table import (
     NOTES,
     open_item_table,
     write_item_table,
     write_n_seen,
 )
-from crossrec_pipeline.serving.engine.tiles import PANEL
 from crossrec_pipeline_tests.serving.engine.tables import table_of
 
 WEIGHT = np.array([[1, 0], [3, 4], [0, 2], [6, 8], [0, 0]], dtype=np.float32)

@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from crossrec_pipeline.models.inner_product.tiles import PANEL
 from crossrec_pipeline.serving.engine.panels import Panels, byte_panels, float_panels, query_operand
-from crossrec_pipeline.serving.engine.tiles import PANEL
 
 KINDS = {"bytes": byte_panels, "floats": float_panels}
 

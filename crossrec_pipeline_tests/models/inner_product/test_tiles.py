@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from numba import njit
 
-from crossrec_pipeline.serving.engine import tiles
-from crossrec_pipeline.serving.engine.tiles import MOST_QUERIES, PANEL, tile_1, tile_2, tile_4
+from crossrec_pipeline.models.inner_product import tiles
+from crossrec_pipeline.models.inner_product.tiles import MOST_QUERIES, PANEL, tile_1, tile_2, tile_4
 
 TILES = {1: tile_1, 2: tile_2, 4: tile_4}
 
