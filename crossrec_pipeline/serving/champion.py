@@ -151,11 +151,8 @@ class ChampionWatcher:
         fresh = self._open(champion)
         seconds_per_session = warm_up(fresh)
         del served
-        # What a model is made of lives until the next one: the collector need not look at it.
-        gc.unfreeze()
         self._served = fresh
-        gc.collect()
-        gc.freeze()
+        gc.collect()  # parts of the former model may refer to each other
         self._reports.loaded(fresh, time.monotonic() - begin, seconds_per_session)
 
     def _refuse(self, name: str, error: Exception) -> None:

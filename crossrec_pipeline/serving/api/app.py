@@ -1,6 +1,7 @@
 """Settings in, the service as an ASGI application out."""
 
 import asyncio
+import gc
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -54,6 +55,10 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, float]]:
+        # What was imported lives as long as the process: the collector need not look at it again
+        # and again, which holds up every request meanwhile.
+        gc.collect()
+        gc.freeze()
         service.batcher.start()
         service.watcher.start()
         # Connections wait meanwhile: a worker that is started beside others turns nobody away.
@@ -102,9 +107,7 @@ def create_app_of_environment() -> FastAPI:
     return create_app(load_settings())
 
 
-def _make_service(
-    settings: Settings, open_champion: Callable[[Champion], Served]
-) -> Service:
+def _make_service(settings: Settings, open_champion: Callable[[Champion], Served]) -> Service:
     limits = settings.serving
     metrics = Metrics()
     batcher = Batcher(

@@ -6,12 +6,13 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from queue import SimpleQueue
+from statistics import median
 from typing import Protocol
 
 from crossrec_pipeline.serving.api.loop_lag import LoopLag
 from crossrec_pipeline.serving.engine.base import Engine, Query, Ranking
 
-_NEWEST_WEIGHT = 0.2
+_MEASURED_BATCHES = 9
 _SWEEP_SECONDS = 0.1
 
 
@@ -62,7 +63,7 @@ class _Batch:
 class Batcher:
     """Ranks by one thread, as many queries at once as there are.
 
-    All methods but `start` are for one event loop.
+    All methods but `expect` are for one event loop.
 
     Parameters
     ----------
@@ -93,6 +94,7 @@ class Batcher:
         self._waiting_units = 0
         self._under_way: _Batch | None = None
         self._is_scheduled = False
+        self._measured: deque[float] = deque(maxlen=_MEASURED_BATCHES)
         self._seconds_per_unit = 0.001
         self._done_at = 0.0
         self._batches: SimpleQueue[_Batch | None] = SimpleQueue()
@@ -123,7 +125,8 @@ class Batcher:
         return self._seconds_per_unit
 
     def expect(self, seconds_per_unit: float) -> None:
-        """Say how long one query is likely to take, before any was measured."""
+        """Say how long one query of a new model is likely to take, before any was measured."""
+        self._measured = deque(maxlen=_MEASURED_BATCHES)
         self._seconds_per_unit = seconds_per_unit
 
     def wait_seconds(self) -> float:
@@ -133,7 +136,7 @@ class Batcher:
             units += self._under_way.units
             elapsed = self._loop.time() - self._under_way.started_at
         queue_seconds = max(0.0, units * self._seconds_per_unit - elapsed)
-        return queue_seconds + max(0.0, self._lag.seconds())
+        return queue_seconds + self._lag.seconds()
 
     def is_overloaded(self) -> bool:
         """Say whether a query that came now would be refused."""
@@ -239,7 +242,10 @@ class Batcher:
         now = self._loop.time()
         # With all that the process did meanwhile: requests wait for that too.
         seconds = (now - batch.started_at) / batch.units
-        self._seconds_per_unit += _NEWEST_WEIGHT * (seconds - self._seconds_per_unit)
+        measured = self._measured
+        measured.append(seconds)
+        # Of the last ones the median: a single pause of the process says nothing of the next batch.
+        self._seconds_per_unit = median(measured)
         self._done_at = now
         self._under_way = None
         self._observer.batch_ranked(batch.engine_seconds, len(self._waiting))

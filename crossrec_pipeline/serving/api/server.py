@@ -9,6 +9,7 @@ from contextlib import closing
 
 import uvicorn
 from prometheus_client.multiprocess import mark_process_dead
+from starlette.types import ASGIApp
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
@@ -49,25 +50,30 @@ def run_server(settings: ServingSettings, listening: Callable[[str], None]) -> b
         # reads this.
         for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
             os.environ[variable] = "1"
-        config = uvicorn.Config(
-            _APP,
-            factory=True,
-            workers=settings.workers,
-            loop="uvloop",
-            http=PatientProtocol,
-            ws="none",
-            lifespan="on",
-            access_log=False,
-            log_config=None,
-            server_header=False,
-            proxy_headers=bool(settings.trusted_proxies),
-            forwarded_allow_ips=list(settings.trusted_proxies),
-            limit_concurrency=settings.max_connections,
-            backlog=_BACKLOG,
-            timeout_keep_alive=settings.keep_alive_seconds,
-            timeout_graceful_shutdown=settings.drain_seconds,
-        )
+        config = server_config(settings, _APP)
         return _run_alone(config, taken) if settings.workers == 1 else _run_several(config, taken)
+
+
+def server_config(settings: ServingSettings, app: ASGIApp | str) -> uvicorn.Config:
+    """Say how uvicorn is to run an application, or what a name of its maker makes."""
+    return uvicorn.Config(
+        app,
+        factory=isinstance(app, str),
+        workers=settings.workers,
+        loop="uvloop",
+        http=PatientProtocol,
+        ws="none",
+        lifespan="on",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=list(settings.trusted_proxies),
+        limit_concurrency=settings.max_connections,
+        backlog=_BACKLOG,
+        timeout_keep_alive=settings.keep_alive_seconds,
+        timeout_graceful_shutdown=settings.drain_seconds,
+    )
 
 
 def _take_port(host: str, port: int) -> socket.socket:

@@ -2,8 +2,10 @@
 
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +18,9 @@ from crossrec_pipeline.models.markov import Markov
 from crossrec_pipeline.models.promotions import Champion
 from crossrec_pipeline.models.registry import Bundle, promote, save_bundle
 from crossrec_pipeline.serving.api.app import create_app
-from crossrec_pipeline.serving.api.protocol import PatientProtocol
+from crossrec_pipeline.serving.api.server import server_config
 from crossrec_pipeline.serving.engine.base import Query, Ranking
-from crossrec_pipeline.serving.served import Served
+from crossrec_pipeline.serving.served import Served, open_served
 from crossrec_pipeline.sessions.store import SessionStore
 from crossrec_pipeline.sessions.vocabulary import Vocabulary
 from crossrec_pipeline.settings import Settings, load_settings
@@ -79,19 +81,8 @@ def running(
 ) -> Iterator[str]:
     """Run a server in a thread; yield its address once it answers."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = uvicorn.Server(
-            uvicorn.Config(
-                create_app(settings, open_champion),
-                loop="uvloop",
-                http=PatientProtocol,
-                ws="none",
-                lifespan="on",
-                access_log=False,
-                log_config=None,
-                server_header=False,
-                timeout_graceful_shutdown=5,
-            )
-        )
+        app = create_app(settings, open_champion)
+        server = uvicorn.Server(server_config(settings.serving, app))
         thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()
         address = f"http://127.0.0.1:{listener.getsockname()[1]}"
@@ -108,25 +99,58 @@ def port_of(address: str) -> int:
     return int(address.rpartition(":")[2])
 
 
-class SteeredEngine:
-    """Ranks the first items, after waiting for leave, and fails on sessions that begin with one.
+def read_answer(connection: socket.socket) -> bytes:
+    """Read one answer whole, or what came before the connection was closed."""
+    received = b""
+    while b"\r\n\r\n" not in received or len(received) < _whole_length(received):
+        part = connection.recv(65_536)
+        if not part:
+            break
+        received += part
+    return received
 
-    Parameters
+
+def _whole_length(received: bytes) -> int:
+    head = received.partition(b"\r\n\r\n")[0]
+    length = int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0])
+    return len(head) + 4 + length
+
+
+def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
+    """Wait until something holds, which it must before long."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not come to hold"
+        time.sleep(0.01)
+
+
+class SteeredEngine:
+    """Ranks the first items: when it has leave, as fast as it should, unless it is poisoned.
+
+    Attributes
     ----------
+    leave
+        Set while it may rank.
+    seconds
+        How long it takes for each query.
     poison
-        Item index that a session must not begin with.
+        Item index that no session may begin with: it fails.
+    batches
+        What it was asked so far.
     """
 
-    def __init__(self, poison: int | None = None) -> None:
+    def __init__(self) -> None:
         self.leave = threading.Event()
         self.leave.set()
-        self.poison = poison
+        self.seconds = 0.0
+        self.poison: int | None = None
         self.batches: list[list[Query]] = []
 
     def rank(self, queries: Sequence[Query]) -> list[Ranking]:
         """Answer each query; see `Engine`."""
         self.batches.append(list(queries))
         self.leave.wait(10)
+        time.sleep(self.seconds * len(queries))
         if any(query.session[0] == self.poison for query in queries):
             raise ValueError("poisoned")
         return [
@@ -142,3 +166,13 @@ class SteeredEngine:
     def description(self) -> dict[str, Any]:
         """Say what ranks; see `Engine`."""
         return {"kernel": "steered", "recall": 1.0}
+
+
+def steered(engine: SteeredEngine, data_dir: Path) -> Callable[[Champion], Served]:
+    """Open champions as usual, but rank by this engine."""
+
+    def open_champion(champion: Champion) -> Served:
+        served = open_served(champion, data_dir / "models", data_dir / "serving")
+        return replace(served, engine=engine)
+
+    return open_champion

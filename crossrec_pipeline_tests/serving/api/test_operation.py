@@ -2,7 +2,7 @@ from pathlib import Path
 
 import httpx
 
-from crossrec_pipeline_tests.serving.api.running import promote_model, running, settings_of
+from crossrec_pipeline_tests.serving.api.running import promote_model, running, settings_of, until
 from crossrec_pipeline_tests.serving.api.test_bad_requests import refusal
 
 
@@ -75,9 +75,5 @@ def test_without_a_champion_the_server_comes_up_and_takes_the_first_one(tmp_path
         refusal(client.post("/v1/recommendations", json={"session": []}), 503)
         refusal(client.get("/v1/model"), 503)
         promote_model(tmp_path)
-        transport = httpx.HTTPTransport(retries=0)
-        with httpx.Client(base_url=address, transport=transport) as other:
-            for _ in range(200):
-                if other.get("/readyz").status_code == 200:
-                    break
-        assert client.get("/readyz").json()["status"] == "ready"
+        until(lambda: client.get("/readyz").status_code == 200)
+        assert client.post("/v1/recommendations", json={"session": []}).status_code == 200

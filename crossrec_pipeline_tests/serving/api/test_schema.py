@@ -1,0 +1,49 @@
+from typing import Any
+
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from schemathesis import GenerationMode
+from schemathesis.specs.openapi.checks import positive_data_acceptance
+
+PATHS = {
+    "/v1/recommendations",
+    "/v1/items/search",
+    "/v1/items/{item_id}",
+    "/v1/model",
+    "/healthz",
+    "/readyz",
+    "/metrics",
+}
+
+
+def check(operation: schemathesis.APIOperation, mode: GenerationMode, n_examples: int) -> None:
+    """Send requests that fit the description, or do not, and see that the answers fit it."""
+
+    @settings(
+        max_examples=n_examples,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(case=operation.as_strategy(mode))
+    def send(case: Any) -> None:
+        answer = case.call()
+        # Which types there are depends on the model, so the description cannot say it.
+        of_model = answer.status_code == 422 and answer.json()["error"]["code"] == "unknown_type"
+        excluded = [positive_data_acceptance] if of_model else []
+        case.validate_response(answer, excluded_checks=excluded)
+
+    send()
+
+
+def test_every_route_keeps_to_its_description_whatever_is_sent(address: str) -> None:
+    schema = schemathesis.openapi.from_url(address + "/openapi.json")
+    operations = [result.ok() for result in schema.get_all_operations()]
+    assert {operation.path for operation in operations} == PATHS
+    for operation in operations:
+        takes_anything = operation.path.startswith("/v1/") and operation.path != "/v1/model"
+        check(operation, GenerationMode.POSITIVE, 40 if takes_anything else 2)
+        if takes_anything:
+            check(operation, GenerationMode.NEGATIVE, 40)
