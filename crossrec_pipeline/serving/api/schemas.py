@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 MOST_TOP_K = 100
 MOST_SESSION_ITEMS = 500
@@ -13,6 +13,11 @@ LONGEST_STATE = 20_000
 MOST_FOUND = 50
 
 ItemId = Annotated[str, Field(min_length=1, max_length=LONGEST_ID, examples=["Movie_Creed III"])]
+
+
+def _whole_number(value: object) -> object:
+    """Take 10.0 for 10, as JSON Schema does."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 class _Taken(BaseModel):
@@ -30,7 +35,11 @@ class RecommendationRequest(_Taken):
         list[ItemId],
         Field(max_length=MOST_SESSION_ITEMS, description="item ids, oldest first; may be empty"),
     ]
-    top_k: Annotated[int, Field(ge=1, le=MOST_TOP_K, description="how many items")] = 10
+    top_k: Annotated[
+        int,
+        Field(ge=1, le=MOST_TOP_K, description="how many items"),
+        BeforeValidator(_whole_number),
+    ] = 10
     types: Annotated[
         list[Annotated[str, Field(min_length=1, max_length=100)]] | None,
         Field(min_length=1, max_length=50, description="item types to recommend; all by default"),

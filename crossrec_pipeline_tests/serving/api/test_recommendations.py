@@ -33,6 +33,10 @@ def test_answer_names_the_model_that_gave_it(client: httpx.Client) -> None:
     }
 
 
+def test_whole_number_may_be_written_with_a_point(client: httpx.Client) -> None:
+    assert len(recommend(client, top_k=2.0)["items"]) == 2
+
+
 def test_only_items_of_the_asked_types_are_recommended(client: httpx.Client) -> None:
     answer = recommend(client, types=["book", "Music"], top_k=5)
     assert {item["item_type"] for item in answer["items"]} == {"Book", "Music"}
