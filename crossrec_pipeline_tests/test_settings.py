@@ -40,6 +40,25 @@ def test_explicit_values_win_over_the_environment(
     assert load_settings(data_dir=tmp_path).data_dir == tmp_path
 
 
+def test_lists_of_the_service_are_comma_separated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CROSSREC_SERVING__API_KEYS", "first key of all, second key of all")
+    monkeypatch.setenv("CROSSREC_SERVING__CORS_ORIGINS", "https://a.example,https://b.example")
+    serving = load_settings().serving
+    assert [key.get_secret_value() for key in serving.api_keys] == [
+        "first key of all",
+        "second key of all",
+    ]
+    assert serving.cors_origins == ("https://a.example", "https://b.example")
+    assert "first" not in repr(serving)
+
+
+def test_short_api_key_is_refused_without_showing_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CROSSREC_SERVING__API_KEYS", "pa55")
+    with pytest.raises(SettingsError, match=r"API_KEYS.*at least 16") as caught:
+        load_settings()
+    assert "pa55" not in str(caught.value)
+
+
 def test_every_output_is_under_the_data_directory(tmp_path: Path) -> None:
     settings = load_settings(data_dir=tmp_path)
     paths = [
@@ -49,6 +68,7 @@ def test_every_output_is_under_the_data_directory(tmp_path: Path) -> None:
         settings.rejected_events_path,
         settings.sessions_dir,
         settings.models_dir,
+        settings.serving_dir,
         settings.evaluation_dir,
     ]
     assert all(path.is_relative_to(tmp_path) for path in paths)
