@@ -13,7 +13,7 @@ def test_model_is_described(client: httpx.Client) -> None:
     assert model["types"] == ["Book", "Movie", "Music"]
     assert model["n_items"] == 8
     assert model["reason"] == "better"
-    assert model["kernel"]["kernel"] == "dense"
+    assert model["kernel"]["recall"] == 1.0
     assert model["card"].startswith("# ")
     assert (model["evaluation"], model["refused"]) == (None, None)
     assert (model["most_top_k"], model["most_session_items"]) == (100, 500)
