@@ -63,7 +63,10 @@ class BuiltWorld(SmallCatalogues):
     def leftovers(self) -> list[Path]:
         """List hidden output: half-written, or moved aside."""
         hidden = self.settings.data_dir.rglob(".*")
-        return [path for path in hidden if path.name != ".run.lock"]
+        # A search index has hidden files of its own.
+        return [
+            path for path in hidden if path.name != ".run.lock" and path.parent.name != "search"
+        ]
 
     @property
     def variables(self) -> dict[str, str]:

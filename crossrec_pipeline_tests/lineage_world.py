@@ -26,6 +26,7 @@ DOWNSTREAM = {
     "evaluation/ranks",
     "evaluation/report",
     "models/champion",
+    "serving/export",
     "exploration/charts",
 }
 STREET = TAKEN_IN | PUBLISHED | DOWNSTREAM

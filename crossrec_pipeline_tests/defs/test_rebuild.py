@@ -177,8 +177,8 @@ def test_a_damaged_champion_is_refused_and_the_next_run_mends_it(
     assert str(served / name) in error
     assert "train the model again: `crossrec run` notices and does so" in error
 
-    # The same model again: the figures stay, and the champion moves to it.
-    assert world.rebuild() == 2
+    # The same model again: the figures stay, the champion moves to it, and it is exported.
+    assert world.rebuild() == 3
     mended = champion_path(world.settings.models_dir)
     assert mended not in (None, served)
     assert world.rebuild() == 0
