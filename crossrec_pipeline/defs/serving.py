@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 EXPORT_KEY = dg.AssetKey(["serving", "export"])
 REPLAY_CHECK = "replay_matches_offline"
 
-_REPLAYED_SESSIONS = 200
+_REPLAYED_SESSIONS = 150
 _WARM_SESSIONS = 8
 
 
