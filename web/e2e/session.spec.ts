@@ -125,6 +125,54 @@ test("HTML in what the service says stays text", async ({ page }) => {
   expect(await page.title()).toBe("What’s next? · crossrec");
 });
 
+test("titles and descriptions of any length stay within the page", async ({ page }) => {
+  await page.setViewportSize({ width: 360, height: 740 });
+  const long = "Donaudampfschifffahrt".repeat(20);
+  await page.route("**/v1/**", async (route) => {
+    const answer = await (await route.fetch()).json();
+    for (const item of answer.items ?? [answer]) {
+      item.title = long;
+      item.creators = [long];
+      item.description = long;
+      if (item.explanation) item.explanation.sentence = long;
+    }
+    await route.fulfill({ json: answer });
+  });
+  await openWithSession(page, 1);
+  const excess = () =>
+    page.evaluate(
+      () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
+    );
+  await page
+    .getByRole("button", { name: /^Add .* to the session$/ })
+    .first()
+    .click();
+  await settled(page);
+  expect(await excess()).toBe(0);
+  await results(page).first().locator(".title-button").click();
+  const dialog = page.getByRole("dialog");
+  await expect(dialog.locator("p.dialog-text")).toBeVisible();
+  expect(await dialog.evaluate(({ scrollWidth, clientWidth }) => scrollWidth - clientWidth)).toBe(
+    0,
+  );
+});
+
+test("a new champion's types and figures are read when it answers", async ({ page }) => {
+  await page.route("**/v1/recommendations", async (route) => {
+    const answer = await (await route.fetch()).json();
+    answer.model.name = "hybrid/newer";
+    await route.fulfill({ json: answer });
+  });
+  let nRead = 0;
+  await page.route("**/v1/model", async (route) => {
+    nRead += 1;
+    await route.continue();
+  });
+  await page.goto("/");
+  await settled(page);
+  await expect.poll(() => nRead).toBe(2);
+});
+
 test("the page breaks no rule of its content security policy", async ({ page }) => {
   const refused: string[] = [];
   page.on("console", (message) => {

@@ -58,6 +58,16 @@ export function App(): ReactNode {
   };
   const next = useAnswer(recommend, request);
 
+  // A new champion has other types and figures than the one the page was opened with.
+  const { tryAgain: readModelAgain } = model;
+  const answering = next.answer?.model.name;
+  const described = useRef<string>(undefined);
+  described.current = model.answer?.name;
+  useEffect(() => {
+    const isOther = answering !== undefined && described.current !== undefined;
+    if (isOther && answering !== described.current) readModelAgain();
+  }, [answering, readModelAgain]);
+
   const sessionIds = new Set(session.items.map((item) => item.item_id));
   const titles = new Map(session.items.map((item) => [item.item_id, item.title]));
   const unknownIds = new Set(next.answer?.unknown_items);

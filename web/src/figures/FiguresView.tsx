@@ -73,7 +73,7 @@ function Measured({ evaluation }: { evaluation: Evaluation }): ReactNode {
           <h2 id="transitions-title">Across domains</h2>
           <p className="muted">
             How often the item that really came next is among the first {cutoff}, by the type of the
-            item before it and its own. The stronger the colour, the more often.
+            item before it and its own. The colours go from the least to the largest value here.
           </p>
           <TransitionMap transitions={transitions} cutoff={cutoff} />
         </section>

@@ -18,7 +18,7 @@ interface Props {
 export function TransitionMap({ transitions, cutoff }: Props): ReactNode {
   const sources = [...new Set(transitions.map(({ source_type }) => source_type))].sort();
   const targets = [...new Set(transitions.map(({ target_type }) => target_type))].sort();
-  const largest = Math.max(0, ...transitions.map(({ recall }) => recall.value));
+  const values = transitions.map(({ recall }) => recall.value);
   return (
     <Sideways label="Table of transitions">
       <table className="heat">
@@ -53,7 +53,7 @@ export function TransitionMap({ transitions, cutoff }: Props): ReactNode {
                   figures={transitions.find(
                     (other) => other.source_type === source && other.target_type === target,
                   )}
-                  largest={largest}
+                  values={values}
                 />
               ))}
             </tr>
@@ -66,14 +66,14 @@ export function TransitionMap({ transitions, cutoff }: Props): ReactNode {
 
 interface CellProps {
   figures: TransitionFigures | undefined;
-  largest: number;
+  values: readonly number[];
 }
 
-function Cell({ figures, largest }: CellProps): ReactNode {
+function Cell({ figures, values }: CellProps): ReactNode {
   if (!figures) return <td className="heat-cell heat-none">never seen</td>;
   const { recall, chance_recall, n_predictions } = figures;
   return (
-    <td className={`heat-cell heat-${heatStep(recall.value, largest, HEAT_STEPS)}`}>
+    <td className={`heat-cell heat-${heatStep(recall.value, values, HEAT_STEPS)}`}>
       <span className="heat-value">{percent(recall.value)}</span>
       <span className="heat-more">{interval(recall, percent)}</span>
       <span className="heat-more">

@@ -2,11 +2,11 @@
 
 import type { ReactNode } from "react";
 import type { TypeFigures } from "../api/types";
-import { decimal, percent, timesChance, wholeNumber } from "../format/numbers";
+import { decimal, percent, timesChance, wholeNumber, wholePercent } from "../format/numbers";
 import { Sideways } from "../layout/Sideways";
 import { TypeIcon } from "../types/icons";
 import { typePlural } from "../types/names";
-import { DotWhisker } from "./DotWhisker";
+import { Axis, DotWhisker } from "./DotWhisker";
 import { FigureText } from "./ModelTable";
 import { scaleFor } from "./scale";
 
@@ -26,7 +26,9 @@ export function TypeTable({ byType, cutoff }: Props): ReactNode {
         <thead>
           <tr>
             <th scope="col">Next item</th>
-            <td className="plot-cell" />
+            <td className="plot-cell">
+              <Axis scale={scale} format={wholePercent} />
+            </td>
             <th scope="col" className="number">
               Recall@{cutoff}
             </th>

@@ -30,11 +30,14 @@ describe("an axis", () => {
 });
 
 describe("the heat of a cell", () => {
-  it("rises in even steps, the largest value in the last one", () => {
-    expect([0, 0.09, 0.11, 0.55, 0.6].map((value) => heatStep(value, 0.6, 6))).toEqual([
-      0, 0, 1, 5, 5,
-    ]);
+  it("rises in even steps, the least value in the first one and the largest in the last", () => {
+    // From 0.2 to 0.8 in six steps of 0.1.
+    const values = [0.2, 0.29, 0.31, 0.75, 0.8];
+    expect(values.map((value) => heatStep(value, values, 6))).toEqual([0, 0, 1, 5, 5]);
   });
 
-  it("is least where no cell has any", () => expect(heatStep(0, 0, 6)).toBe(0));
+  it("is least where all cells are alike", () => {
+    expect(heatStep(0.3, [0.3, 0.3], 6)).toBe(0);
+    expect(heatStep(0, [0], 6)).toBe(0);
+  });
 });

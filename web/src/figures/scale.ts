@@ -26,8 +26,10 @@ function roundStep(least: number): number {
   return (step ?? 10) * power;
 }
 
-/** Darkness of a heat map's cell, 0 to `steps - 1`, in even steps up to the largest value. */
-export function heatStep(value: number, largest: number, steps: number): number {
-  if (largest <= 0) return 0;
-  return Math.min(steps - 1, Math.floor((value / largest) * steps));
+/** Strength of a heat map's cell, 0 to `steps - 1`, in even steps from the least to the largest. */
+export function heatStep(value: number, values: readonly number[], steps: number): number {
+  const least = Math.min(...values);
+  const width = Math.max(...values) - least;
+  if (width <= 0) return 0;
+  return Math.min(steps - 1, Math.floor(((value - least) / width) * steps));
 }

@@ -120,5 +120,5 @@ function Details({ item, detail }: { item: ItemSummary; detail: ItemDetail | nul
 function popularityInWords({ popularity, item_type }: ItemDetail): string {
   if (popularity === null) return "";
   const others = typePlural(item_type).toLowerCase();
-  return `higher than ${Math.floor(100 * popularity)}\u00a0% of ${others}`;
+  return `more popular than ${Math.floor(100 * popularity)}\u00a0% of ${others}`;
 }
