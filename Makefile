@@ -52,7 +52,7 @@ $(PAGE): web/node_modules/.package-lock.json $(PAGE_SOURCES)
 web/node_modules/.package-lock.json: web/package.json web/package-lock.json
 	@$(HAS_NODE) || { echo "Node 20.19, 22.12 or newer with npm is needed for the page: see https://nodejs.org/en/download"; exit 1; }
 	@echo "Fetching what the page is built with ..."
-	@cd web && npm ci --silent --no-audit --no-fund && touch node_modules/.package-lock.json
+	@cd web && npm ci --loglevel=error --no-audit --no-fund && touch node_modules/.package-lock.json
 
 web-test: $(VENV)/runtime.stamp $(PAGE) ## types, lint and tests of the page, in a browser on the real service
 	@cd web && npm run --silent types && npm run --silent lint && npm test --silent
