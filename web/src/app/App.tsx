@@ -38,7 +38,6 @@ export function App(): ReactNode {
   const [said, setSaid] = useState("");
 
   useEffect(() => saveSession(session), [session]);
-  useEffect(() => setSaid(session.announcement), [session]);
   useUndoKey(() => onDeed({ kind: "undo" }));
 
   const model = useAnswer(askModel, "model");
@@ -62,7 +61,9 @@ export function App(): ReactNode {
   const { tryAgain: readModelAgain } = model;
   const answering = next.answer?.model.name;
   const described = useRef<string>(undefined);
-  described.current = model.answer?.name;
+  useEffect(() => {
+    described.current = model.answer?.name;
+  }, [model.answer]);
   useEffect(() => {
     const isOther = answering !== undefined && described.current !== undefined;
     if (isOther && answering !== described.current) readModelAgain();
@@ -92,6 +93,9 @@ export function App(): ReactNode {
         nextTry={next.nextTry ?? model.nextTry}
         onTryAgain={tryAgain}
       />
+      <p className="visually-hidden" role="status">
+        {session.announcement}
+      </p>
       <p className="visually-hidden" role="status">
         {said}
       </p>

@@ -4,7 +4,9 @@ import { useEffect, useRef } from "react";
 
 export function useUndoKey(undo: () => void): void {
   const latest = useRef(undo);
-  latest.current = undo;
+  useEffect(() => {
+    latest.current = undo;
+  }, [undo]);
   useEffect(() => {
     function onKey(event: KeyboardEvent): void {
       const isUndo = event.key.toLowerCase() === "z" && (event.ctrlKey || event.metaKey);

@@ -16,8 +16,8 @@ interface Props {
 }
 
 export function TransitionMap({ transitions, cutoff }: Props): ReactNode {
-  const sources = [...new Set(transitions.map(({ source_type }) => source_type))].sort();
-  const targets = [...new Set(transitions.map(({ target_type }) => target_type))].sort();
+  const sources = [...new Set(transitions.map(({ source_type }) => source_type))].toSorted();
+  const targets = [...new Set(transitions.map(({ target_type }) => target_type))].toSorted();
   const values = transitions.map(({ recall }) => recall.value);
   return (
     <Sideways label="Table of transitions">

@@ -32,7 +32,6 @@ export function ItemDialog({ item, isInSession, onAdd, onClose }: Props): ReactN
         // Only a click beside the dialog's content has the dialog itself as its target.
         if (event.target === dialog.current) dialog.current?.close();
       }}
-      onKeyDown={() => {}}
     >
       <div className="dialog-body">
         <header className="dialog-head">

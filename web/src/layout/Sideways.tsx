@@ -4,7 +4,6 @@ import type { ReactNode } from "react";
 
 export function Sideways({ label, children }: { label: string; children: ReactNode }): ReactNode {
   return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: keys must be able to scroll it
     <section className="sideways" tabIndex={0} aria-label={label}>
       {children}
     </section>

@@ -192,11 +192,11 @@ function useFocusInList(
     return () => document.removeEventListener("focusin", onFocus);
   }, [list]);
 
-  // biome-ignore lint/correctness/useExhaustiveDependencies: it is the new answer that moves focus
   useEffect(() => {
     if (last.current === null || last.current.button.isConnected) return;
     const results = [...(list.current?.children ?? [])];
     const result = results[Math.min(last.current.place, results.length - 1)];
     result?.querySelector<HTMLElement>(`[data-action=${last.current.action}]`)?.focus();
-  }, [answer]);
+    // It is the new answer that moves the focus.
+  }, [answer, list]);
 }

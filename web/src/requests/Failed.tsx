@@ -29,7 +29,7 @@ export function Failed({ failure, nextTry, isLoading, onTryAgain }: Props): Reac
 
 /** Not read aloud: it would interrupt each second. */
 export function Countdown({ until }: { until: number }): ReactNode {
-  const [now, setNow] = useState(Date.now());
+  const [now, setNow] = useState(() => Date.now());
   useEffect(() => {
     const timer = window.setInterval(() => setNow(Date.now()), 500);
     return () => window.clearInterval(timer);

@@ -154,7 +154,6 @@ interface OptionProps {
 
 function Option({ id, item, isActive, isInSession, onPick, onPoint }: OptionProps): ReactNode {
   return (
-    // biome-ignore lint/a11y/useKeyWithClickEvents: keys go to the combobox, which keeps the focus
     <div
       id={id}
       role="option"

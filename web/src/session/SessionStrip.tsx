@@ -212,7 +212,6 @@ function useKeptFocus(
     return () => document.removeEventListener("focusin", onFocus);
   }, [list]);
 
-  // biome-ignore lint/correctness/useExhaustiveDependencies: it is the change of items that moves focus
   useEffect(() => {
     const focused = last.current;
     if (focused === null || document.activeElement !== document.body) return;
@@ -223,5 +222,6 @@ function useKeptFocus(
     const action = focused.action === null ? ".title-button" : `[data-action=${focused.action}]`;
     const target = card?.querySelector<HTMLElement>(action) ?? heading.current;
     target?.focus();
-  }, [items]);
+    // It is the change of items that moves the focus.
+  }, [items, list, heading]);
 }
