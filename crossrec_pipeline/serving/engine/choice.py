@@ -25,7 +25,8 @@ _SEED = 20_230_302
 def sampled_states(states: SessionStates, support: np.ndarray, n: int, seed: int) -> np.ndarray:
     """Return hidden states of sessions of 1 to 20 items drawn by support, float32 [n, H]."""
     generator = np.random.default_rng(seed)
-    items = generator.choice(len(support), (n, _LONGEST_SESSION), p=support / support.sum())
+    shares = np.maximum(support, 1e-9)  # of none, all are equally likely
+    items = generator.choice(len(support), (n, _LONGEST_SESSION), p=shares / shares.sum())
     lengths = generator.integers(1, _LONGEST_SESSION + 1, n)
     sessions = [row[:length].astype(np.int32) for row, length in zip(items, lengths, strict=True)]
     return states.last_hidden(sessions)
