@@ -12,7 +12,7 @@ import llvmlite.binding as llvm
 import numpy as np
 from llvmlite import ir
 from numba import types
-from numba.core import cgutils
+from numba.core import cgutils, config
 from numba.extending import intrinsic
 
 PANEL = 64
@@ -31,9 +31,14 @@ _BYTES, _SHORTS = ir.VectorType(_BYTE, 4 * LANES), ir.VectorType(ir.IntType(16),
 
 
 def has_byte_products() -> bool:
-    """Whether this processor multiplies and adds bytes in one instruction (AVX-512 VNNI)."""
-    features = llvm.get_host_cpu_features()
-    return bool(features.get("avx512vnni") and features.get("avx512f"))
+    """Whether this processor multiplies and adds bytes in one instruction (AVX-512 VNNI).
+
+    NUMBA_CPU_FEATURES, where it is set, says what the compiler may use.
+    """
+    given = config.CPU_FEATURES
+    if given is not None:
+        return "+avx512vnni" in given.split(",")
+    return bool(llvm.get_host_cpu_features().get("avx512vnni"))
 
 
 def _splat(builder: Any, value: Any) -> Any:
