@@ -32,13 +32,14 @@ from crossrec_pipeline.models.promotions import earlier_champions, read_champion
 from crossrec_pipeline.models.registry import CARD, VOCABULARY, Bundle
 from crossrec_pipeline.models.registry import MANIFEST as BUNDLE_MANIFEST
 from crossrec_pipeline.serving.api.schemas import Evaluation
+from crossrec_pipeline.serving.engine.item_table import FORMAT_VERSION as ENGINE_FORMAT_VERSION
 from crossrec_pipeline.serving.engine.load import prepare_engine
 from crossrec_pipeline.serving.items.catalogue import SEARCH, write_items
 from crossrec_pipeline.serving.items.details import CATALOGUE, catalogue_details, item_details
 from crossrec_pipeline.sessions.vocabulary import Vocabulary
 
 FORMAT_VERSION = 1
-"""Raise it whenever anything in an export is written differently, by the engine as well."""
+"""Raise it whenever anything in an export is written differently; the engine counts its own."""
 MANIFEST = "manifest.json"
 CATALOGUE_FILE = "catalogue.parquet"
 
@@ -174,6 +175,7 @@ def export_bundle(bundle: Bundle, serving_dir: Path, *, figures: Evaluation | No
         catalogue = _read_catalogue(serving_dir)
         inputs = {
             "format_version": FORMAT_VERSION,
+            "engine_format_version": ENGINE_FORMAT_VERSION,
             "bundle": bundle.data_version,
             "catalogue": frame_digest(catalogue),
             "figures": None if figures is None else json_digest(figures.model_dump()),

@@ -138,7 +138,7 @@ def test_the_same_export_is_not_made_again(bundle: Bundle, serving_dir: Path):
     assert again.content == first.content
 
 
-@pytest.mark.parametrize("what", ["catalogue", "figures", "format"])
+@pytest.mark.parametrize("what", ["catalogue", "figures", "format", "engine"])
 def test_another_content_is_another_export(
     bundle: Bundle, serving_dir: Path, what: str, monkeypatch: pytest.MonkeyPatch
 ):
@@ -150,7 +150,9 @@ def test_another_content_is_another_export(
     if what == "figures":
         figures = FIGURES.model_copy(update={"n_predictions": 10})
     if what == "format":
-        monkeypatch.setattr(export, "FORMAT_VERSION", 2)
+        monkeypatch.setattr(export, "FORMAT_VERSION", export.FORMAT_VERSION + 1)
+    if what == "engine":
+        monkeypatch.setattr(export, "ENGINE_FORMAT_VERSION", export.ENGINE_FORMAT_VERSION + 1)
     after = exported(bundle, serving_dir, figures=figures)
     assert after.content != before.content
     assert after.manifest["made_at"] > before.manifest["made_at"]
