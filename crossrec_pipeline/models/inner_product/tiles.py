@@ -35,7 +35,7 @@ def has_byte_products() -> bool:
 
     NUMBA_CPU_FEATURES, where it is set, says what the compiler may use.
     """
-    given = config.CPU_FEATURES
+    given: str | None = getattr(config, "CPU_FEATURES", None)
     if given is not None:
         return "+avx512vnni" in given.split(",")
     return bool(llvm.get_host_cpu_features().get("avx512vnni"))
