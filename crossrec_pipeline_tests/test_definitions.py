@@ -230,7 +230,7 @@ def test_loading_imports_nothing_that_takes_long():
         "from crossrec_pipeline.settings import load_settings\n"
         "d.build_definitions(load_settings())\n"
         "slow = {'torch', 'great_expectations', 'datasets', 'altair'}\n"
-        "slow |= {'fastapi', 'tantivy', 'faiss'}\n"
+        "slow |= {'fastapi', 'tantivy'}\n"
         "print(*sorted(slow & set(sys.modules)))"
     )
     done = subprocess.run(

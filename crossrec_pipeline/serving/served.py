@@ -15,7 +15,7 @@ from crossrec_pipeline.models.registry import Bundle, bundle_card, open_bundle
 from crossrec_pipeline.serving.api.schemas import Evaluation
 from crossrec_pipeline.serving.engine.base import Engine, Query
 from crossrec_pipeline.serving.engine.load import load_engine
-from crossrec_pipeline.serving.export import MANIFEST, Export, export_bundle, open_export
+from crossrec_pipeline.serving.export import Export, export_bundle, open_export
 from crossrec_pipeline.serving.items.catalogue import ItemCatalogue
 from crossrec_pipeline.serving.popular import PopularItems
 from crossrec_pipeline.sessions.vocabulary import Vocabulary
@@ -83,20 +83,17 @@ class Served:
 
 
 def open_served(champion: Champion, models_dir: Path, serving_dir: Path) -> Served:
-    """Load what a champion needs to answer; its export is made first where there is none.
+    """Load what a champion needs to answer; its export is made first where there is no whole one.
 
     Raises
     ------
     BundleError
         If anything of it is missing, truncated or altered.
     """
-    path = serving_dir / champion.kind / champion.version
-    if not (path / MANIFEST).is_file():
-        export_bundle(open_bundle(models_dir / champion.kind / champion.version), serving_dir)
-    export = open_export(path)
+    export = _export_of(champion, models_dir, serving_dir)
     if export.data_version != champion.data_version:
         raise BundleError(
-            f"{path} is of the content {export.data_version}, but the champion is "
+            f"{export.path} is of the content {export.data_version}, but the champion is "
             f"{champion.data_version}. Delete the folder: it is made again."
         )
     engine, vocabulary, bundle = load_engine(export.bundle_dir, export.engine_dir)
@@ -106,10 +103,23 @@ def open_served(champion: Champion, models_dir: Path, serving_dir: Path) -> Serv
         bundle=bundle,
         vocabulary=vocabulary,
         engine=engine,
-        catalogue=ItemCatalogue.open(path),
+        catalogue=ItemCatalogue.open(export.path),
         popular=PopularItems(vocabulary),
         evaluation=export.figures,
     )
+
+
+def _export_of(champion: Champion, models_dir: Path, serving_dir: Path) -> Export:
+    """Open an export; one that is missing or damaged is made again where the bundle is at hand."""
+    path, bundle_dir = (
+        folder / champion.kind / champion.version for folder in (serving_dir, models_dir)
+    )
+    try:
+        return open_export(path)
+    except BundleError:
+        if not bundle_dir.is_dir():
+            raise
+    return open_export(export_bundle(open_bundle(bundle_dir), serving_dir))
 
 
 def warm_up(served: Served) -> float:

@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 
 import pytest
@@ -75,6 +76,24 @@ def test_champion_is_loaded_once_and_its_export_made(world: World) -> None:
     assert world.opened == [bundle.name]
     export = world.data_dir / "serving" / bundle.kind / bundle.version
     assert (export / "manifest.json").is_file()
+
+
+def test_damaged_export_is_made_again(world: World) -> None:
+    bundle = promote_model(world.data_dir)
+    items = export_bundle(bundle, world.data_dir / "serving") / "items.arrow"
+    items.write_bytes(items.read_bytes()[:-1])
+    world.watcher.look()
+    assert world.served_name == bundle.name
+    assert world.refused == []
+
+
+def test_damaged_export_of_a_bundle_that_is_gone_is_refused(world: World) -> None:
+    bundle = promote_model(world.data_dir)
+    items = export_bundle(bundle, world.data_dir / "serving") / "items.arrow"
+    items.write_bytes(items.read_bytes()[:-1])
+    shutil.rmtree(bundle.path)
+    world.watcher.look()
+    assert "items.arrow has" in world.refused[0].reason
 
 
 def test_same_model_promoted_again_is_not_loaded_again(world: World) -> None:
