@@ -84,7 +84,7 @@ def measured(folder: Path, given: argparse.Namespace) -> Report:
     with service(folder) as server:
         title(f"overload, {3 * capacity:,.0f} requests/s")
         report["overload"] = told(
-            server.offer(requests, 3 * capacity, given.seconds, n_connections=256)
+            server.offer(requests, 3 * capacity, given.seconds, n_connections=1000)
         )
         title("after it")
         report["after_overload"] = told(server.offer(requests, capacity / 2, PROBE_SECONDS))

@@ -1,6 +1,7 @@
 """Single queries in, rankings out: whatever waits while a batch is ranked is the next batch."""
 
 import asyncio
+import math
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -14,6 +15,12 @@ from crossrec_pipeline.serving.engine.base import Engine, Query, Ranking
 
 _MEASURED_BATCHES = 9
 _SWEEP_SECONDS = 0.1
+_STANDING_SECONDS = 0.5
+"""A queue that was first too long this time ago stands."""
+_CALM_SECONDS = 1.0
+"""A queue that was not too long for this time does not stand any more."""
+_LONGEST_BURST = 4
+"""A queue that is longer than so many times the bound is too long at once."""
 
 
 class BatchObserver(Protocol):
@@ -71,7 +78,7 @@ class Batcher:
         Queries ranked at once; one that asks for influence counts as one more for each event of
         its session, and is never split.
     max_wait_seconds
-        A query that would wait longer is refused.
+        A query that would wait longer is refused, unless the queue is too long only for a moment.
     deadline_seconds
         A query that has no answer after this time is given up.
     observer
@@ -97,6 +104,7 @@ class Batcher:
         self._measured: deque[float] = deque(maxlen=_MEASURED_BATCHES)
         self._seconds_per_unit = 0.001
         self._done_at = 0.0
+        self._long_since = self._long_until = -math.inf
         self._batches: SimpleQueue[_Batch | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._rank_batches, name="engine", daemon=True)
 
@@ -139,8 +147,20 @@ class Batcher:
         return queue_seconds + self._lag.seconds()
 
     def is_overloaded(self) -> bool:
-        """Say whether a query that came now would be refused."""
-        return self.wait_seconds() > self._max_wait_seconds
+        """Say whether a query that came now would be refused.
+
+        A short burst, or a pause of the process, is worked off; a queue that stands is not (Nichols
+        & Jacobson, "Controlling queue delay", 2012).
+        """
+        wait, now = self.wait_seconds(), self._loop.time()
+        if wait <= self._max_wait_seconds:
+            return False
+        # Shedding itself brings the wait below the bound now and then: that is no end of overload.
+        if now - self._long_until > _CALM_SECONDS:
+            self._long_since = now
+        self._long_until = now
+        stands = now - self._long_since >= _STANDING_SECONDS
+        return stands or wait > _LONGEST_BURST * self._max_wait_seconds
 
     async def rank(self, engine: Engine, query: Query, is_abandoned: Callable[[], bool]) -> Ranking:
         """Rank one query, together with whatever else waits for the same engine.

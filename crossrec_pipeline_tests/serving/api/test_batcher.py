@@ -189,18 +189,38 @@ async def test_abandoned_and_cancelled_queries_are_not_ranked() -> None:
 @in_loop
 async def test_wait_grows_with_the_queue_and_is_over_with_it() -> None:
     engine = SteeredEngine()
-    async with started(max_wait=0.05) as (batcher, _):
+    async with started(max_wait=0.02) as (batcher, _):
         batcher.expect(0.02)
         assert not batcher.is_overloaded()
         first = await hold(engine, batcher)
         rest = tasks(batcher, engine, [query(n) for n in range(5)])
         await asyncio.sleep(0.001)
-        # 5 wait and 1 is under way, at 20 ms each.
+        # 5 wait and 1 is under way, at 20 ms each: more than four times what may be.
         assert batcher.wait_seconds() == pytest.approx(0.12, abs=0.03)
         assert batcher.is_overloaded()
         engine.leave.set()
         await asyncio.gather(first, *rest)
         assert not batcher.is_overloaded()
+
+
+@in_loop
+async def test_burst_is_worked_off_but_a_queue_that_stands_is_refused() -> None:
+    engine = SteeredEngine()
+    async with started(max_wait=0.05) as (batcher, _):
+        batcher.expect(0.05)
+        first = await hold(engine, batcher)
+        rest = tasks(batcher, engine, [query(n) for n in range(2)])
+        await asyncio.sleep(0.001)
+        # 2 wait and 1 is under way, at 50 ms each: three times what may be, but only just now.
+        assert not batcher.is_overloaded()
+        for _ in range(6):
+            await asyncio.sleep(0.1)
+            rest += tasks(batcher, engine, [query(9), query(9)])
+            await asyncio.sleep(0.001)
+            batcher.is_overloaded()
+        assert batcher.is_overloaded()
+        engine.leave.set()
+        await asyncio.gather(first, *rest)
 
 
 @in_loop
