@@ -2,6 +2,12 @@
 
 import signal
 
+import hypothesis
+
+# What else the machine does at that moment is no fault of an example.
+hypothesis.settings.register_profile("crossrec", deadline=None)
+hypothesis.settings.load_profile("crossrec")
+
 
 def pytest_configure() -> None:
     """Let Ctrl-C interrupt, which shells have ignored by what they run in the background.
