@@ -1,4 +1,4 @@
-"""Dagster's home: where it remembers what was built."""
+"""Dagster's home: where it remembers what was built. ``python -m`` of this module sets it up."""
 
 import os
 import shutil
@@ -49,3 +49,7 @@ def open_instance(home: Path) -> dg.DagsterInstance:
     return dg.DagsterInstance.from_ref(
         InstanceRef.from_dir(str(home), overrides={"compute_logs": quiet})
     )
+
+
+if __name__ == "__main__":
+    open_instance(prepare_home()).dispose()
