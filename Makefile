@@ -35,7 +35,7 @@ run: $(VENV)/runtime.stamp ## build what is out of date, print the figures and a
 
 ui: $(VENV)/runtime.stamp ## Dagster's web server and daemon on http://localhost:3000
 	@# Web server and daemon would both set up a fresh home, and get in each other's way.
-	@$(BIN)/python -c 'from crossrec_pipeline.defs.home import *; open_instance(prepare_home()).dispose()'
+	@$(BIN)/python -m crossrec_pipeline.defs.home
 	@exec $(BIN)/dagster dev --workspace workspace.yaml --port 3000
 
 serve: $(VENV)/runtime.stamp ## the service and its page on http://localhost:8000
@@ -65,11 +65,12 @@ test: $(VENV)/dev.stamp ## run the tests (real data too, where CROSSREC_REAL_DAT
 test-daemon: $(VENV)/dev.stamp ## the lineage matrix under a real daemon (minutes)
 	@$(BIN)/python -m pytest -q -m daemon
 
-lint: $(VENV)/dev.stamp ## ruff, pyright and the import contract
+lint: $(VENV)/dev.stamp ## ruff, pyright, the import contract and hadolint
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/pyright
 	@$(BIN)/lint-imports
+	@test ! -x $(BIN)/hadolint || $(BIN)/hadolint Dockerfile
 
 format: $(VENV)/dev.stamp ## let ruff format and fix
 	@$(BIN)/ruff check --fix .
