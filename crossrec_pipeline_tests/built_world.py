@@ -1,5 +1,6 @@
 """A small pipeline built as the command line builds it, in this process or in one of its own."""
 
+import fcntl
 import json
 import os
 import shutil
@@ -44,9 +45,10 @@ class BuiltWorld(SmallCatalogues):
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         self.home = folder / "home"
-        self.home.mkdir()
-        shutil.copy(project_root() / "dagster_home" / "dagster.yaml", self.home)
-        self.rebuild()
+        if not self.home.exists():
+            self.home.mkdir()
+            shutil.copy(project_root() / "dagster_home" / "dagster.yaml", self.home)
+            self.rebuild()
 
     def rebuild(self, **changes: object) -> int:
         """Build what is out of date in this process, with some settings changed."""
@@ -107,17 +109,34 @@ class BuiltWorld(SmallCatalogues):
         )
 
 
+def new_world(factory: pytest.TempPathFactory, name: str) -> BuiltWorld:
+    """Return a world of one's own as the first build left it, which is made once for all workers.
+
+    Nothing that is built knows where it lies, so a copy is as good.
+    """
+    base = factory.getbasetemp()
+    first = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "first_build"
+    with first.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not first.exists():
+            partial = factory.mktemp("first_build")
+            BuiltWorld(partial)
+            partial.rename(first)
+    folder = factory.mktemp(name)
+    shutil.copytree(first, folder, dirs_exist_ok=True)
+    return BuiltWorld(folder)
+
+
 _worlds: list[BuiltWorld] = []
 
 
 def built_world(factory: pytest.TempPathFactory) -> BuiltWorld:
     """Return the one world of this process, with its first catalogues and settings built.
 
-    Whatever the module before did to it is undone first. Groups of pytest-xdist keep the modules
-    that share it to few workers, since each builds its own.
+    Whatever the module before did to it is undone first.
     """
     if not _worlds:
-        _worlds.append(BuiltWorld(factory.mktemp("built")))
+        _worlds.append(new_world(factory, "built"))
     world = _worlds[0]
     world.deliver("movies", as_is)
     world.rebuild()

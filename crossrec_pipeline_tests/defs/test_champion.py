@@ -21,14 +21,14 @@ from crossrec_pipeline.errors import CrossrecError
 from crossrec_pipeline.models.promotions import read_champion, read_promotions
 from crossrec_pipeline.models.registry import Bundle, latest_bundle, list_bundles
 from crossrec_pipeline.models.verdict import Verdict, read_verdict
-from crossrec_pipeline_tests.built_world import BuiltWorld
+from crossrec_pipeline_tests.built_world import BuiltWorld, new_world
 
 pytestmark = pytest.mark.xdist_group("gate")
 
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> BuiltWorld:
-    return BuiltWorld(tmp_path_factory.mktemp("gate"))
+    return new_world(tmp_path_factory, "gate")
 
 
 def train(world: BuiltWorld, seed: int, **changes: object) -> int:

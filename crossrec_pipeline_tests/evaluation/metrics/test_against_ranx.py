@@ -1,6 +1,5 @@
 """Our metrics beside those of ranx, on random rankings without ties."""
 
-import numba
 import numpy as np
 import pytest
 
@@ -8,7 +7,7 @@ from crossrec_pipeline.evaluation.metrics import METRICS, Relevant
 
 # Compiling its functions takes half a minute; interpreted they take no second.
 with pytest.MonkeyPatch.context() as patch:
-    patch.setattr(numba.config, "DISABLE_JIT", True)
+    patch.setattr("numba.config.DISABLE_JIT", True)
     metric_switch = pytest.importorskip("ranx.metrics").metric_switch
 
 N_PREDICTIONS = 60
