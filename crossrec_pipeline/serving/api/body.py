@@ -33,7 +33,7 @@ async def read_json_body(request: Request, max_bytes: int, timeout_seconds: floa
             "unsupported_media_type",
             f"The content type is {content_type[:100]!r}; it must be application/json.",
         )
-    check_declared_length(request, max_bytes)
+    _check_declared_length(request, max_bytes)
     message = await _next(request, timeout_seconds)
     body = message.get("body", b"")
     if message.get("more_body"):
@@ -43,7 +43,7 @@ async def read_json_body(request: Request, max_bytes: int, timeout_seconds: floa
     return body
 
 
-def check_declared_length(request: Request, max_bytes: int) -> None:
+def _check_declared_length(request: Request, max_bytes: int) -> None:
     """Refuse a body by what its header says of it."""
     declared = request.headers.get("content-length", "")
     if declared.isdigit() and int(declared) > max_bytes:
