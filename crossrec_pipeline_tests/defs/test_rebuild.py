@@ -188,8 +188,10 @@ def test_a_bundle_promoted_by_hand_stays_the_champion(world: BuiltWorld):
     models = world.settings.models_dir
     older = open_bundle(list_bundles(models, "gru4rec")[0])
     promote(models, older, reason="by hand")
-    assert world.rebuild() == 0
+    # At most it is exported again.
+    assert world.rebuild() <= 1
     assert champion_path(models) == older.path
+    assert world.rebuild() == 0
 
 
 def test_truncated_sessions_are_built_again(world: BuiltWorld):
