@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from fastapi import FastAPI
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import FileResponse, HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
@@ -22,17 +22,17 @@ start the service again.</p>
 </body>
 </html>
 """
-_KEEP_ASSETS = "public, max-age=31536000, immutable"
+_KEEP = "public, max-age=31536000, immutable"
 _ASK_AGAIN = "no-cache"
 
 
-class _PageFiles(StaticFiles):
-    """Static files; those under ``assets/`` bear a digest in their names and never change."""
+class _Assets(StaticFiles):
+    """Files that bear a digest in their names, and so never change."""
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         response = await super().get_response(path, scope)
-        is_asset = path.startswith("assets/") and response.status_code in (200, 206, 304)
-        response.headers["Cache-Control"] = _KEEP_ASSETS if is_asset else _ASK_AGAIN
+        is_asset = response.status_code in (200, 206, 304)
+        response.headers["Cache-Control"] = _KEEP if is_asset else _ASK_AGAIN
         return response
 
 
@@ -43,11 +43,23 @@ def page_is_built(page: Path = PAGE) -> bool:
 
 def add_page(app: FastAPI, page: Path = PAGE) -> None:
     """Serve the page at ``/``, or say how to build it."""
-    if page_is_built(page):
-        app.mount("/", _PageFiles(directory=page, html=True), name="page")
+    if not page_is_built(page):
+
+        async def not_built() -> Response:
+            return HTMLResponse(_NOT_BUILT)
+
+        app.add_api_route("/", not_built, methods=["GET"], include_in_schema=False)
         return
+    # Not mounted as a whole at "/": that would take what the API's own addresses refuse, and
+    # answer 404 to a GET where only POST is allowed.
+    app.mount("/assets", _Assets(directory=page / "assets"), name="assets")
+    for file in page.iterdir():
+        if file.is_file():
+            _add_file(app, "/" if file.name == "index.html" else f"/{file.name}", file)
 
-    async def not_built() -> Response:
-        return HTMLResponse(_NOT_BUILT)
 
-    app.add_api_route("/", not_built, methods=["GET"], include_in_schema=False)
+def _add_file(app: FastAPI, address: str, file: Path) -> None:
+    async def answer() -> Response:
+        return FileResponse(file, headers={"Cache-Control": _ASK_AGAIN})
+
+    app.add_api_route(address, answer, methods=["GET", "HEAD"], include_in_schema=False)

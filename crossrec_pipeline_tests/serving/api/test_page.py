@@ -43,6 +43,18 @@ def test_asset_that_is_not_there_is_not_kept(built: Path) -> None:
     assert "immutable" not in answer.headers.get("cache-control", "")
 
 
+def test_page_takes_nothing_from_the_addresses_beside_it(built: Path) -> None:
+    app = FastAPI()
+    app.add_api_route("/v1/ask", lambda: None, methods=["POST"])
+    add_page(app, built)
+    client = TestClient(app)
+    answer = client.get("/v1/ask")
+    assert answer.status_code == 405
+    assert answer.headers["allow"] == "POST"
+    assert client.head("/").status_code == 200
+    assert client.post("/").status_code == 405
+
+
 @pytest.mark.parametrize("path", ["/../secret", "/%2e%2e/secret", "/assets/..%2f..%2fsecret"])
 def test_nothing_outside_the_page_is_served(built: Path, path: str) -> None:
     (built.parent / "secret").write_text("hidden")
