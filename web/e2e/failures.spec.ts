@@ -1,5 +1,6 @@
-import { expect, type Page, test } from "@playwright/test";
+import { expect, type Page } from "@playwright/test";
 import { cards, openWithSession, results, settled, titlesOf } from "./page";
+import { test } from "./test";
 
 /** Answer the session's questions with an error until `stop` is called, and note their times. */
 async function fail(page: Page, status: number, message: string, retryAfter?: string) {

@@ -1,5 +1,6 @@
-import { expect, type Page, test } from "@playwright/test";
+import { expect, type Page } from "@playwright/test";
 import { cards, popularItems, results, searchBox, settled, titlesOf } from "./page";
+import { test } from "./test";
 
 /** Press Tab until the named control has the focus, as somebody without a pointer does. */
 async function tabTo(page: Page, selector: string, key = "Tab"): Promise<void> {

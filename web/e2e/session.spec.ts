@@ -1,4 +1,4 @@
-import { expect, test } from "@playwright/test";
+import { expect } from "@playwright/test";
 import {
   addBySearch,
   cards,
@@ -8,6 +8,7 @@ import {
   settled,
   titlesOf,
 } from "./page";
+import { test } from "./test";
 
 test("an empty session begins with popular items and examples", async ({ page }) => {
   await page.goto("/");
