@@ -3,9 +3,9 @@
 import numpy as np
 
 from crossrec_pipeline.errors import EvaluationError
+from crossrec_pipeline.kernels import kernel
 from crossrec_pipeline.models.candidates import Lists
 from crossrec_pipeline.models.inner_product.counts import NOT_A_NUMBER
-from crossrec_pipeline.models.kernels import kernel
 
 
 class ListCounter:

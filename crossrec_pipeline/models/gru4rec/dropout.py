@@ -5,8 +5,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from crossrec_pipeline.kernels import kernel
 from crossrec_pipeline.models.gru4rec.compiled import is_for_kernels
-from crossrec_pipeline.models.kernels import kernel
 
 _HALF_BITS = np.uint64(32)
 _STEP = np.uint64(0x9E3779B97F4A7C15)

@@ -7,8 +7,8 @@ n + z (h - n), times what is kept of it.
 
 import numpy as np
 
+from crossrec_pipeline.kernels import kernel
 from crossrec_pipeline.models.gru4rec.exponential import exponential
-from crossrec_pipeline.models.kernels import kernel
 
 _ONE = np.float32(1.0)
 _TWO = np.float32(2.0)

@@ -5,8 +5,8 @@ Tables are float32 [n, D], rows distinct int64 [R], gradients float32 [R, D].
 
 import numpy as np
 
+from crossrec_pipeline.kernels import kernel
 from crossrec_pipeline.models.gru4rec.prefetch import prefetch_row
-from crossrec_pipeline.models.kernels import kernel
 
 _ONE = np.float32(1.0)
 _AHEAD = 8

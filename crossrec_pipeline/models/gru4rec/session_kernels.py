@@ -6,6 +6,7 @@ not depend on the batch, nor on where they were taken up again.
 
 import numpy as np
 
+from crossrec_pipeline.kernels import kernel
 from crossrec_pipeline.models.gru4rec.gate_kernels import gates_forward
 from crossrec_pipeline.models.inner_product.tiles import (
     MOST_QUERIES,
@@ -14,7 +15,6 @@ from crossrec_pipeline.models.inner_product.tiles import (
     tile_2,
     tile_4,
 )
-from crossrec_pipeline.models.kernels import kernel
 
 
 def in_panels(matrix: np.ndarray) -> np.ndarray:

@@ -3,8 +3,8 @@
 import numpy as np
 from numba import njit
 
+from crossrec_pipeline.kernels import kernel
 from crossrec_pipeline.models.gru4rec.exponential import exponential
-from crossrec_pipeline.models.kernels import kernel
 
 _ZERO = np.float32(0.0)
 _LEAST_INTEGER = np.int32(-(2**31))

@@ -3,7 +3,7 @@
 import numpy as np
 from numba import njit
 
-from crossrec_pipeline.models.kernels import kernel
+from crossrec_pipeline.kernels import kernel
 
 
 @kernel()

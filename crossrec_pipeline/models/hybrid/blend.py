@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from crossrec_pipeline.kernels import kernel
 from crossrec_pipeline.models.hybrid.union import Candidates
-from crossrec_pipeline.models.kernels import kernel
 
 CUTOFF = 20
 _STEPS = (0.0, 0.25, 0.5, 0.75, 1.5, 2.0, 4.0)

@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 
+from crossrec_pipeline.kernels import kernel
 from crossrec_pipeline.models.candidates import Queries
 from crossrec_pipeline.models.hybrid.attributes import ItemAttributes
 from crossrec_pipeline.models.hybrid.train_facts import RECENT_SHARES, TrainFacts
 from crossrec_pipeline.models.hybrid.union import Candidates
-from crossrec_pipeline.models.kernels import kernel
 
 _OF_ITEM_AND_SESSION = (
     "log_support",

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from crossrec_pipeline.kernels import kernel
 from crossrec_pipeline.models.hybrid.union import Candidates
-from crossrec_pipeline.models.kernels import kernel
 
 
 def best_rows(offsets: np.ndarray, scores: np.ndarray, n_best: int) -> np.ndarray:

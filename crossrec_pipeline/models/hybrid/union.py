@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from crossrec_pipeline.kernels import kernel
 from crossrec_pipeline.models.candidates import Lists
-from crossrec_pipeline.models.kernels import kernel
 
 
 @dataclass(frozen=True)

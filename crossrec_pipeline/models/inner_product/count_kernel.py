@@ -3,6 +3,7 @@
 import numpy as np
 from numba import njit
 
+from crossrec_pipeline.kernels import kernel
 from crossrec_pipeline.models.inner_product.bit_masks import (
     LANES,
     higher_than,
@@ -10,7 +11,6 @@ from crossrec_pipeline.models.inner_product.bit_masks import (
     n_bits,
 )
 from crossrec_pipeline.models.inner_product.exact import exact_score
-from crossrec_pipeline.models.kernels import kernel
 
 _ALL_BUT_SIGN = 2**31 - 1
 _ONE = np.uint64(1)

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from crossrec_pipeline.kernels import kernel
 from crossrec_pipeline.models.inner_product.lane_sums import LANES, sum_of_products
-from crossrec_pipeline.models.kernels import kernel
 
 
 @kernel(error_model="numpy")

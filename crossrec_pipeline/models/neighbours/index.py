@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from crossrec_pipeline.errors import TrainingError
-from crossrec_pipeline.models.kernels import kernel
+from crossrec_pipeline.kernels import kernel
 from crossrec_pipeline.sessions.store import SessionStore
 
 _EVENTS_AT_ONCE = 1 << 20

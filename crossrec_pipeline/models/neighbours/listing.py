@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from crossrec_pipeline.models.kernels import kernel
+from crossrec_pipeline.kernels import kernel
 from crossrec_pipeline.models.neighbours.index import SessionIndex
 from crossrec_pipeline.models.neighbours.recent_sessions import Candidates, Merge, most_recent
 from crossrec_pipeline.models.neighbours.weights import EventWeights, TrainWeights

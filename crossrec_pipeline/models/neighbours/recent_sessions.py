@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from crossrec_pipeline.models.kernels import kernel
+from crossrec_pipeline.kernels import kernel
 from crossrec_pipeline.models.neighbours.index import SessionIndex
 
 _LIST_BITS = 32

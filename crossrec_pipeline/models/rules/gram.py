@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from crossrec_pipeline.models.kernels import kernel
+from crossrec_pipeline.kernels import kernel
 from crossrec_pipeline.sessions.store import SessionStore
 
 

@@ -5,8 +5,8 @@ from scipy.linalg import get_lapack_funcs
 from threadpoolctl import threadpool_limits
 
 from crossrec_pipeline.errors import TrainingError
+from crossrec_pipeline.kernels import kernel
 from crossrec_pipeline.models.base import Progress
-from crossrec_pipeline.models.kernels import kernel
 
 _TILE = 64
 

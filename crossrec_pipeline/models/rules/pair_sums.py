@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from crossrec_pipeline.models.kernels import kernel
+from crossrec_pipeline.kernels import kernel
 from crossrec_pipeline.models.rounding import round_in_order
 from crossrec_pipeline.models.rules.rows import ItemRows
 

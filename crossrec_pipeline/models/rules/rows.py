@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from crossrec_pipeline.kernels import kernel
 from crossrec_pipeline.models.candidates import Lists, Queries
-from crossrec_pipeline.models.kernels import kernel
 
 _LEAST_WEIGHT = 1e-3
 """An item of the session that weighs less than this share of the last one is left out."""

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from crossrec_pipeline.kernels import kernel
 from crossrec_pipeline.models.inner_product.tiles import MOST_QUERIES, PANEL
-from crossrec_pipeline.models.kernels import kernel
 
 _ROUNDING = 2.0**-24
 _LEAST_SCALE = 1e-30

@@ -8,9 +8,9 @@ depend on the kind of panels, the other queries, or the machine.
 import numpy as np
 from numba import njit
 
+from crossrec_pipeline.kernels import kernel
 from crossrec_pipeline.models.inner_product.exact import exact_score
 from crossrec_pipeline.models.inner_product.tiles import MOST_QUERIES, PANEL, tile_1, tile_2, tile_4
-from crossrec_pipeline.models.kernels import kernel
 
 _LEAST = np.float32(-np.inf)
 _CAPACITY = 1024

@@ -1,7 +1,7 @@
 import pytest
 from numba import njit
 
-from crossrec_pipeline.models.kernels import kernel
+from crossrec_pipeline.kernels import kernel
 
 
 def _function_of_no_file():
