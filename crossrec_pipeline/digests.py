@@ -45,11 +45,28 @@ def frame_digest(frame: pl.DataFrame) -> str:
     Row digests are made by polars' seeded 64-bit row hash and combined by sum and by
     exclusive-or, which do not depend on order and do notice repeated rows.
     """
-    columns = sorted(frame.columns)
-    schema = ",".join(f"{name}:{frame.schema[name]}" for name in columns)
-    if frame.is_empty():
-        return text_digest(schema, "0")
-    hashes = frame.select(columns).hash_rows(seed=20_230_302).to_numpy()
-    total = int(hashes.sum(dtype=np.uint64))
-    mixed = int(np.bitwise_xor.reduce(hashes))
-    return text_digest(schema, str(frame.height), str(total), str(mixed))
+    return frames_digest([frame])
+
+
+def frames_digest(frames: Iterable[pl.DataFrame]) -> str:
+    """Digest what several frames of equal columns hold together, one frame at a time.
+
+    It is the `frame_digest` of all their rows, however these are divided.
+
+    Raises
+    ------
+    ValueError
+        If there are no frames.
+    """
+    schema, n_rows, total, mixed = "", 0, 0, 0
+    for frame in frames:
+        columns = sorted(frame.columns)
+        schema = ",".join(f"{name}:{frame.schema[name]}" for name in columns)
+        if frame.height:
+            hashes = frame.select(columns).hash_rows(seed=20_230_302).to_numpy()
+            n_rows += frame.height
+            total = (total + int(hashes.sum(dtype=np.uint64))) % 2**64
+            mixed ^= int(np.bitwise_xor.reduce(hashes))
+    if not schema:
+        raise ValueError("no frames were given")
+    return text_digest(schema, *([str(n_rows), str(total), str(mixed)] if n_rows else ["0"]))

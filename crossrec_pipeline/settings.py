@@ -6,7 +6,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from crossrec_pipeline.errors import SettingsError
@@ -52,13 +60,36 @@ class SessionSettings(_Section):
     max_length: Annotated[int, Field(ge=2)] = 50
     min_support: Annotated[int, Field(ge=1, description="events an item needs in train")] = 5
     collapse_repeats: bool = True
+    support_rounds: Annotated[
+        int | None,
+        Field(ge=1, description="of leaving out rare items and short sessions; null: until done"),
+    ] = 1
+    # Not shown with what decides the sessions: another value must not rebuild them.
+    memory_limit: Annotated[
+        str | None, Field(repr=False, description="such as 2GB; half of the machine's by default")
+    ] = None
+
+    @field_validator("support_rounds", mode="before")
+    @classmethod
+    def _read_null(cls, value: object) -> object:
+        return None if value == "null" else value
 
 
 class SplitSettings(_Section):
-    """Where time is cut: the last shares of the events are validation and test."""
+    """Where time is cut: the last shares of the events, or days, are validation and test."""
 
     validation_share: Annotated[float, Field(gt=0, lt=0.5)] = 0.1
     test_share: Annotated[float, Field(gt=0, lt=0.5)] = 0.1
+    validation_days: Annotated[
+        int | None, Field(ge=1, description="whole days UTC, in place of the shares")
+    ] = None
+    test_days: Annotated[int | None, Field(ge=1)] = None
+
+    @model_validator(mode="after")
+    def _require_both_days(self) -> "SplitSettings":
+        if (self.validation_days is None) != (self.test_days is None):
+            raise ValueError("validation_days and test_days go together: set both or neither")
+        return self
 
 
 class TrainingSettings(_Section):

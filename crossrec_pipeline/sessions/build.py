@@ -1,263 +1,157 @@
-"""From the Parquet event log to sessions: events in order, each with its session's number."""
+"""From one day's events to that day's sessions, a row an event (`schema.SESSION_EVENTS`).
 
-import tempfile
-from dataclasses import dataclass
-from pathlib import Path
+All is done on integer codes: ids are long, and comparing and sorting them would take most of the
+time. They are compared only between sessions that start together.
+"""
 
-import duckdb
 import numpy as np
 import polars as pl
+import pyarrow as pa
 
 from crossrec_pipeline.errors import SessionsError
-
-_MICROSECONDS_PER_MINUTE = 60_000_000
-
-_ITEMS = """
-create temp table items as
-select item_id, (row_number() over (order by item_id) - 1)::integer as code
-from (select distinct item_id from events)
-"""
-
-# Someone who logs in half-way through a session of the log leaves it with and without a user id.
-_OWNERS = """
-create temp table owners as
-select session_id, min(user_id) as owner
-from events
-where session_id is not null
-group by session_id
-having count(user_id) > 0 and count(*) > count(user_id)
-"""
-
-# A stream is what is never mixed: one session of the log, or a user's events without session id.
-_STREAMS = """
-create temp table streams as
-select
-    (row_number() over (order by session_id, user_id) - 1)::integer as stream,
-    session_id,
-    user_id
-from (
-    select distinct events.session_id, coalesce(events.user_id, owners.owner) as user_id
-    from events left join owners using (session_id)
-    where events.session_id is not null or events.user_id is not null
+from crossrec_pipeline.sessions.build_kernels import (
+    find_streams,
+    is_in_order,
+    lay_out,
+    number_sessions,
+    sort_by,
+    spread,
 )
-"""
+from crossrec_pipeline.sessions.order import order_by_start
 
-# Integers from here on: ids are long, and windows over them cost most of the time.
-_MARKED = """
-create temp table marked as
-with coded as (
-    select
-        streams.stream,
-        items.code,
-        epoch_us(events.timestamp) as time_us,
-        events.log_order,
-        events.session_id is null as by_gap
-    from events
-    left join owners using (session_id)
-    join items using (item_id)
-    join streams
-        on streams.session_id is not distinct from events.session_id
-        and streams.user_id is not distinct from coalesce(events.user_id, owners.owner)
-),
-stepped as (
-    select
-        *,
-        lag(time_us) over in_order as previous_us,
-        lag(code) over in_order as previous_code
-    from coded
-    window in_order as (partition by stream order by time_us, log_order, code)
-),
-begun as (
-    select *, coalesce(by_gap and time_us - previous_us > $gap_us, false) as begins
-    from stepped
-)
-select
-    stream,
-    code,
-    time_us,
-    log_order,
-    (count(*) filter (where begins) over (
-        partition by stream order by time_us, log_order, code
-        rows between unbounded preceding and current row
-    ))::integer as chunk,
-    $collapse and not begins and coalesce(code = previous_code, false) as repeats
-from begun
-"""
+ID_COLUMNS = ("session_id", "user_id", "item_id")
+"""Columns to read with a dictionary."""
 
-_SESSIONS = """
-create temp table sessions as
-with bounds as (
-    select stream, chunk, min(time_us) as start_us, max(time_us) as end_us
-    from marked where not repeats group by stream, chunk
-),
-named as (
-    select
-        bounds.*,
-        coalesce(
-            session_id,
-            user_id || '/' || strftime(make_timestamp(start_us), '%Y-%m-%dT%H:%M:%S.%fZ')
-        ) as session_id,
-        user_id
-    from bounds join streams using (stream)
-)
-select
-    (row_number() over (order by start_us, session_id, user_id nulls first, stream) - 1)::integer
-        as session,
-    *
-from named
-"""
+EVENT_COLUMNS = (*ID_COLUMNS, "timestamp", "log_order")
+"""What is needed of a log."""
 
-_READ_SESSIONS = "select session_id, user_id, start_us, end_us from sessions order by session"
-
-_READ_EVENTS = """
-select session, code, time_us
-from marked join sessions using (stream, chunk)
-where not repeats
-order by session, time_us, log_order, code
-"""
+MICROSECONDS_PER_MINUTE = 60_000_000
 
 
-@dataclass(frozen=True)
-class SessionisedEvents:
-    """All sessions of a log in long form.
+def build_sessions(events: pa.Table, gap_minutes: float) -> pa.Table:
+    """Group a day's events into sessions.
 
-    Attributes
-    ----------
-    events
-        One row an event, ordered by session and position: `session` (row number in `sessions`,
-        Int32), `position` (from 0, Int32), `item_id` (Enum whose categories are sorted),
-        `timestamp` (UTC, µs).
-    sessions
-        One row a session, ordered by start, then session id: `session_id`, `user_id` (null where
-        anonymous), `start` and `end` (times of the first and last event).
-    events_in
-        Events read from the log.
-    unattributed
-        Events left out because they have neither a session id nor a user id.
-    repeats
-        Events left out because they repeat the item just before them in their session.
-    """
-
-    events: pl.DataFrame
-    sessions: pl.DataFrame
-    events_in: int
-    unattributed: int
-    repeats: int
-
-
-def sessionise(
-    events_dir: Path,
-    *,
-    gap_minutes: float,
-    collapse_repeats: bool,
-    memory_limit: str = "2GB",
-    spill_dir: Path | None = None,
-) -> SessionisedEvents:
-    """Group a log's events into sessions.
-
-    Events with a session id belong to that session, however long they pause; where several users
-    have a session of the same id, each has a session of their own. Events without one are grouped
-    by user: a session ends after more than `gap_minutes` of silence (a gap of exactly
-    `gap_minutes` stays inside) and is named ``<user_id>/<start>``, the start being UTC in ISO
-    8601. Order inside a session is time, then `log_order`.
+    Events with a session id belong to that session, however long they pause; those of them that
+    name no user belong to the user that others name. Events without one are grouped by user: a
+    session ends after more than `gap_minutes` of silence (a gap of exactly `gap_minutes` stays
+    inside). Order inside a session is time, then `log_order`, then item id.
 
     Parameters
     ----------
-    events_dir
-        Holds ``date=*/part-*.parquet`` with the columns of `interactions.schema.EVENTS`.
+    events
+        Columns of `EVENT_COLUMNS`, in any order; fastest where ids are dictionary-encoded and rows
+        come by time and `log_order`.
     gap_minutes
         Longest silence inside a session, minutes.
-    collapse_repeats
-        Keep only the first of consecutive events on one item.
-    memory_limit
-        How much DuckDB holds in memory before it spills to disk, for example ``"500MB"``. The
-        result, about 18 bytes an event and 80 a session, comes on top, and twice while it is read.
-    spill_dir
-        Where DuckDB spills; the system's temporary directory by default.
+
+    Returns
+    -------
+    pa.Table
+        Columns of `schema.SESSION_EVENTS` in their order, ids dictionary-encoded.
 
     Raises
     ------
     SessionsError
-        If the log holds no events, or none with a session id or user id.
+        If two users have a session of the same id.
     """
-    if not any(events_dir.glob("date=*/part-*.parquet")):
-        raise SessionsError(
-            f"{events_dir} holds no events (date=*/part-*.parquet). Build interactions/events "
-            "first, or point CROSSREC_EVENTS at a log."
-        )
-    with (
-        tempfile.TemporaryDirectory(prefix="crossrec-spill-", dir=spill_dir) as spill,
-        duckdb.connect() as connection,
-    ):
-        connection.execute(f"set memory_limit = '{memory_limit}'")
-        connection.execute(f"set temp_directory = '{spill.replace(chr(39), chr(39) * 2)}'")
-        # Every query that must be in order says so itself.
-        connection.execute("set preserve_insertion_order = false")
-        connection.read_parquet(
-            str(events_dir / "date=*" / "part-*.parquet"), hive_partitioning=False
-        ).create_view("events")
-        events_in = _count(connection, "from events")
-        unattributed = _count(
-            connection, "from events where session_id is null and user_id is null"
-        )
-        if events_in == 0:
-            raise SessionsError(
-                f"{events_dir} holds no events. Look into the rejected events for the reasons, or "
-                "point CROSSREC_EVENTS at another log."
-            )
-        if unattributed == events_in:
-            raise SessionsError(
-                f"None of the {events_in} events has a session_id or a user_id, so they cannot be "
-                "grouped into sessions. Name the log's column in CROSSREC_EVENT_COLUMNS, for "
-                """example '{"user_id": "customer"}'."""
-            )
-        for query in (_ITEMS, _OWNERS, _STREAMS):
-            connection.execute(query)
-        connection.execute(
-            _MARKED,
-            {"gap_us": round(gap_minutes * _MICROSECONDS_PER_MINUTE), "collapse": collapse_repeats},
-        )
-        connection.execute(_SESSIONS)
-        repeats = _count(connection, "from marked where repeats")
-        items = _read(connection, "select item_id from items order by code")
-        sessions = _read(connection, _READ_SESSIONS)
-        events = _read(connection, _READ_EVENTS)
-    return SessionisedEvents(
-        events=_with_positions(events, items["item_id"]),
-        sessions=sessions.select(
-            "session_id",
-            "user_id",
-            _utc("start_us").alias("start"),
-            _utc("end_us").alias("end"),
+    (session, session_ids), (user, user_ids), (item, item_ids) = (
+        _codes(events[name]) for name in ID_COLUMNS
+    )
+    time_us = _int64(events["timestamp"].cast(pa.timestamp("us", "UTC")).cast(pa.int64()))
+    log_order = _int64(events["log_order"])
+    if not is_in_order(time_us, log_order):
+        order = sort_by(time_us, sort_by(log_order, np.arange(len(item))))
+        if not is_in_order(time_us[order], log_order[order]):
+            by_item = sort_by(_ranks(item_ids)[item], np.arange(len(item)))
+            order = sort_by(time_us, sort_by(log_order, by_item))
+        session, user, item = session[order], user[order], item[order]
+        time_us, log_order = time_us[order], log_order[order]
+
+    n_streams = len(session_ids) + len(user_ids)
+    stream, owner, is_shared = find_streams(session, user, len(session_ids))
+    if is_shared.any():
+        _refuse_shared_sessions(session, session_ids, user, user_ids, is_shared)
+    number, first, lengths = number_sessions(
+        stream, time_us, n_streams, len(session_ids), round(gap_minutes * MICROSECONDS_PER_MINUTE)
+    )
+    session_of, start_us = session[first], time_us[first]
+    user_of = np.append(owner, np.int32(-1))[session_of]
+    user_of = np.where(session_of < 0, user[first], user_of)
+
+    order = order_by_start(
+        start_us,
+        lambda tied: pl.DataFrame(
+            {
+                "session_id": _texts(session_of[tied], session_ids),
+                "user_id": _texts(user_of[tied], user_ids),
+            }
         ),
-        events_in=events_in,
-        unattributed=unattributed,
-        repeats=repeats,
+    )
+    begin = np.empty(len(order), dtype=np.int64)
+    begin[order] = np.cumsum(lengths[order]) - lengths[order]
+    item, time_us, log_order = lay_out(number, begin, item, time_us, log_order)
+    user, session, start_us, position = spread(
+        lengths[order], user_of[order], session_of[order], start_us[order]
+    )
+    return pa.table(
+        {
+            "session_id": _texts(session, session_ids),
+            "user_id": _texts(user, user_ids),
+            "start_us": start_us,
+            "position": position,
+            "item_id": _texts(item, item_ids),
+            "time_us": time_us,
+            "log_order": log_order,
+        }
     )
 
 
-def _count(connection: duckdb.DuckDBPyConnection, of: str) -> int:
-    # All rows are fetched: DuckDB refuses other work while a result is open.
-    ((n_rows,),) = connection.execute(f"select count(*) {of}").fetchall()
-    return int(n_rows)
+def _codes(column: pa.ChunkedArray) -> tuple[np.ndarray, pa.Array]:
+    """Split ids into codes (-1 for null) and what they stand for."""
+    if not pa.types.is_dictionary(column.type):
+        column = column.dictionary_encode()
+    column = column.unify_dictionaries()
+    if column.num_chunks == 0:
+        return np.empty(0, dtype=np.int32), pa.array([], column.type.value_type)
+    codes = [chunk.indices.fill_null(-1).to_numpy() for chunk in column.chunks]
+    return np.concatenate(codes).astype(np.int32, copy=False), column.chunk(0).dictionary
 
 
-def _read(connection: duckdb.DuckDBPyConnection, query: str) -> pl.DataFrame:
-    return pl.DataFrame(connection.sql(query).to_arrow_table())
+def _texts(codes: np.ndarray, ids: pa.Array) -> pa.DictionaryArray:
+    is_null = codes < 0
+    return pa.DictionaryArray.from_arrays(
+        pa.array(codes, mask=is_null if is_null.any() else None), ids
+    )
 
 
-def _utc(microseconds: str) -> pl.Expr:
-    return pl.col(microseconds).cast(pl.Datetime("us", "UTC"))
+def _int64(column: pa.ChunkedArray) -> np.ndarray:
+    return column.to_numpy().astype(np.int64, copy=False)
 
 
-def _with_positions(events: pl.DataFrame, item_ids: pl.Series) -> pl.DataFrame:
-    session = events["session"].to_numpy()
-    lengths = np.bincount(session)
-    first = np.cumsum(lengths) - lengths
-    position = np.arange(len(session)) - first[session]
-    return events.select(
-        "session",
-        pl.Series("position", position.astype(np.int32)),
-        pl.col("code").cast(pl.UInt32).cat.to(pl.Enum(item_ids)).alias("item_id"),
-        _utc("time_us").alias("timestamp"),
+def _ranks(ids: pa.Array) -> np.ndarray:
+    """Return the place of each id among all, sorted, int64 [n_ids]."""
+    ranks = np.empty(len(ids), dtype=np.int64)
+    ranks[pl.Series(ids, dtype=pl.String).arg_sort().to_numpy()] = np.arange(len(ids))
+    return ranks
+
+
+def _refuse_shared_sessions(
+    session: np.ndarray,
+    session_ids: pa.Array,
+    user: np.ndarray,
+    user_ids: pa.Array,
+    is_shared: np.ndarray,
+) -> None:
+    shared = np.flatnonzero(is_shared)
+    of = min(shared, key=lambda code: session_ids[code].as_py())
+    users = {user_ids[code].as_py() for code in np.unique(user[(session == of) & (user >= 0)])}
+    raise shared_session(session_ids[of].as_py(), min(users), max(users))
+
+
+def shared_session(session_id: str, one: str, other: str) -> SessionsError:
+    """Say that a session id of the log is used by two users."""
+    return SessionsError(
+        f"session_id {session_id!r} is used by two users, {one!r} and {other!r}. Make session ids "
+        "unique in the whole log, for example by putting the user before them, or leave the column "
+        "out, so that sessions come from the inactivity gap."
     )

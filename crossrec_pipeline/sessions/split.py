@@ -1,5 +1,6 @@
-"""From event times and shares to two cuts in time, and from session bounds to split parts."""
+"""From event times and shares, or days, to two cuts in time; from session bounds to parts."""
 
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -11,6 +12,7 @@ TRAIN, VALIDATION, TEST, STRADDLING = 0, 1, 2, 3
 """Codes of `assign_parts`; the first three are positions in `store.PARTS`."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_DAY_US = 86_400_000_000
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,16 @@ class CutTimes:
     validation_us: int
     test_us: int
 
+    @property
+    def validation_iso(self) -> str:
+        """The validation cut in ISO 8601, UTC."""
+        return (_EPOCH + timedelta(microseconds=self.validation_us)).isoformat()
+
+    @property
+    def test_iso(self) -> str:
+        """The test cut in ISO 8601, UTC."""
+        return (_EPOCH + timedelta(microseconds=self.test_us)).isoformat()
+
     @classmethod
     def from_iso(cls, validation: str, test: str) -> "CutTimes":
         """Read the cuts as `SessionStatistics` writes them, ISO 8601 with a time zone."""
@@ -27,19 +39,26 @@ class CutTimes:
         return cls(*(time // timedelta(microseconds=1) for time in times))
 
 
-def choose_cut_times(times_us: np.ndarray, validation_share: float, test_share: float) -> CutTimes:
+def choose_cut_times(
+    n_events_by_day: Mapping[int, int],
+    times_of_day_us: Callable[[int], np.ndarray],
+    validation_share: float,
+    test_share: float,
+) -> CutTimes:
     """Cut time so that about the wanted shares of events come last.
 
     Both cuts are times at which something happened and are later than the first event, so equal
     times always fall on one side: a log of days is cut between days. Of the possible cuts, the
     test cut is the one that leaves a share nearest to `test_share` after it, and the validation
     cut the one before it that leaves a share nearest to both shares together; of two equally near,
-    the later.
+    the later. Only the times of some days are looked at.
 
     Parameters
     ----------
-    times_us
-        Times of all events in any order, µs since 1970, int64 [n_events].
+    n_events_by_day
+        Events of each day, days counted from 1970; days without any may be left out.
+    times_of_day_us
+        Given a day, returns the times of its events in any order, µs since 1970, int64.
     validation_share, test_share
         Wanted shares of the events, between 0 and 1.
 
@@ -48,25 +67,70 @@ def choose_cut_times(times_us: np.ndarray, validation_share: float, test_share: 
     SessionsError
         If there are fewer than three distinct times.
     """
-    distinct, counts = np.unique(times_us, return_counts=True)
-    if len(distinct) < 3:
+    days = np.array(sorted(day for day, n_events in n_events_by_day.items() if n_events > 0))
+    n_of_day = np.array([n_events_by_day[int(day)] for day in days], dtype=np.int64)
+    n_events = int(n_of_day.sum())
+    # Events from the beginning of each day on, and after the last.
+    n_from_day = np.append(np.cumsum(n_of_day[::-1])[::-1], 0)
+
+    def possible_cuts(places: Iterable[int]) -> tuple[np.ndarray, np.ndarray]:
+        """Return the distinct times of some days, in order, and how many events come from each."""
+        times, n_from = [], []
+        for place in sorted({place for place in places if 0 <= place < len(days)}):
+            distinct, counts = np.unique(times_of_day_us(int(days[place])), return_counts=True)
+            times.append(distinct)
+            n_from.append(n_from_day[place + 1] + np.cumsum(counts[::-1])[::-1])
+        return np.concatenate(times), np.concatenate(n_from)
+
+    def nearest(n_wanted: float, begin_us: int, end_us: int) -> int:
+        """Return the best cut from `begin_us` on and before `end_us`, which both are times."""
+        # The days around the wanted share, and, where that is out of bounds, those at the bounds.
+        around = int(np.searchsorted(-n_from_day, -n_wanted, side="right")) - 1
+        bounds = np.searchsorted(days, [begin_us // _DAY_US, end_us // _DAY_US])
+        times, n_from = possible_cuts(
+            {around, around + 1, int(bounds[0]), int(bounds[1]) - 1, int(bounds[1])}
+        )
+        within = (times >= begin_us) & (times < end_us)
+        distance = np.abs(n_from[within] - n_wanted)[::-1]
+        return int(times[within][::-1][np.argmin(distance)])
+
+    first_us = _first_distinct(days, times_of_day_us)
+    if len(first_us) < 3:
         raise SessionsError(
-            f"The events have {len(distinct)} distinct time(s); train, validation and test need at "
+            f"The events have {len(first_us)} distinct time(s); train, validation and test need at "
             "least three. Use a log that covers more time, or with finer timestamps."
         )
-    events_from = np.cumsum(counts[::-1])[::-1]
-    n_events = len(times_us)
-    # Position 0 cannot be a cut (train would be empty), nor position 1 the second one.
-    test = _nearest(events_from, n_events * test_share, begin=2, end=len(distinct))
-    validation = _nearest(
-        events_from, n_events * (validation_share + test_share), begin=1, end=test
+    # The first time cannot be a cut (train would be empty), nor the second one the second cut.
+    after_all_us = int(times_of_day_us(int(days[-1])).max()) + 1
+    test_us = nearest(n_events * test_share, first_us[2], after_all_us)
+    validation_us = nearest(n_events * (validation_share + test_share), first_us[1], test_us)
+    return CutTimes(validation_us=validation_us, test_us=test_us)
+
+
+def _first_distinct(days: np.ndarray, times_of_day_us: Callable[[int], np.ndarray]) -> list[int]:
+    """Return the first three distinct times, or all if there are fewer."""
+    found: list[int] = []
+    for day in days:
+        found += np.unique(times_of_day_us(int(day)))[: 3 - len(found)].tolist()
+        if len(found) == 3:
+            break
+    return found
+
+
+def cut_whole_days(last_day: int, validation_days: int, test_days: int) -> CutTimes:
+    """Cut time at midnight UTC so that the last days are validation and test.
+
+    Parameters
+    ----------
+    last_day
+        The last day with an event, counted from 1970.
+    validation_days, test_days
+        How many days of the calendar each part gets, with or without events.
+    """
+    test_day = last_day + 1 - test_days
+    return CutTimes(
+        validation_us=(test_day - validation_days) * _DAY_US, test_us=test_day * _DAY_US
     )
-    return CutTimes(validation_us=int(distinct[validation]), test_us=int(distinct[test]))
-
-
-def _nearest(events_from: np.ndarray, wanted: float, begin: int, end: int) -> int:
-    distance = np.abs(events_from[begin:end] - wanted)
-    return end - 1 - int(np.argmin(distance[::-1]))
 
 
 def assign_parts(start_us: np.ndarray, end_us: np.ndarray, cuts: CutTimes) -> np.ndarray:

@@ -63,6 +63,8 @@ class SessionStatistics:
         Items in the vocabulary.
     low_support_items
         Items seen in train, but too rarely.
+    support_rounds
+        How often the events of items in train were counted, rare items being left out in between.
     cold_events, cold_items
         Events on, and distinct items that, train does not know, in validation and test.
     dropped_events, dropped_sessions
@@ -80,6 +82,7 @@ class SessionStatistics:
     sessions: dict[str, int]
     items: int
     low_support_items: int
+    support_rounds: int
     cold_events: dict[str, int]
     cold_items: dict[str, int]
     dropped_events: DroppedEvents

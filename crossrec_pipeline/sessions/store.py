@@ -5,19 +5,49 @@ from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
+from typing import Never, overload
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from crossrec_pipeline.atomic import atomic_directory
-from crossrec_pipeline.digests import frame_digest, text_digest
+from crossrec_pipeline.digests import frames_digest, text_digest
 from crossrec_pipeline.errors import SessionsError
 from crossrec_pipeline.sessions.vocabulary import Vocabulary
 
-_ARRAYS = {"item_index": np.int32, "offsets": np.int64, "start_us": np.int64, "end_us": np.int64}
+ARRAYS = {"item_index": np.int32, "offsets": np.int64, "start_us": np.int64, "end_us": np.int64}
+KEYS: dict[str, pl.DataType] = {"session_id": pl.String(), "user_id": pl.String()}
 PARTS = ("train", "validation", "test")
 
+_ENTRIES_AT_A_TIME = 1 << 20
+_KEYS_AT_A_TIME = 1 << 18
+
 _REBUILD = "Rebuild sessions/sequences: `crossrec run` notices and does so."
+
+
+class _Keys:
+    """The field `keys`: a frame, or the file it is read from when it is first asked for.
+
+    Few ask for it, and it is larger than the rest of a store.
+    """
+
+    @overload
+    def __get__(self, store: None, owner: type) -> Never: ...
+
+    @overload
+    def __get__(self, store: "SessionStore", owner: type) -> pl.DataFrame: ...
+
+    def __get__(self, store: "SessionStore | None", owner: type) -> pl.DataFrame:
+        if store is None:
+            raise AttributeError("keys")  # so that the field has no default
+        if isinstance(store.__dict__["keys"], Path):
+            store.__dict__["keys"] = pl.concat(read_keys(store.__dict__["keys"]))
+        return store.__dict__["keys"]
+
+    def __set__(self, store: "SessionStore", keys: pl.DataFrame | Path) -> None:
+        store.__dict__["keys"] = keys
 
 
 @dataclass(frozen=True)
@@ -33,14 +63,15 @@ class SessionStore:
     start_us, end_us
         Time of each session's first and last event, µs since 1970 UTC, int64 [n_sessions].
     keys
-        `session_id` and `user_id` (null where anonymous) of each session.
+        `session_id` and `user_id` (null where anonymous) of each session. Given as a path, they
+        are read when they are first asked for.
     """
 
     item_index: np.ndarray
     offsets: np.ndarray
     start_us: np.ndarray
     end_us: np.ndarray
-    keys: pl.DataFrame
+    keys: _Keys = _Keys()
 
     @property
     def n_sessions(self) -> int:
@@ -106,16 +137,27 @@ class SessionStore:
             self.keys[pl.Series(sessions, dtype=pl.UInt32)],
         )
 
+    def in_memory(self) -> "SessionStore":
+        """Return the same sessions, needing no file any more."""
+        arrays = {name: np.array(getattr(self, name)) for name in ARRAYS}
+        return SessionStore(**arrays, keys=self.keys)
+
     @property
     def digest(self) -> str:
         """Content version: items, boundaries, times and keys."""
-        arrays = (np.ascontiguousarray(getattr(self, name)) for name in _ARRAYS)
-        parts = [sha256(array.data).hexdigest() for array in arrays]
-        return text_digest(*parts, frame_digest(self.keys.with_row_index()))
+        parts = [_array_digest(getattr(self, name)) for name in ARRAYS]
+        return text_digest(*parts, frames_digest(self._numbered_keys()))
+
+    def _numbered_keys(self) -> Iterator[pl.DataFrame]:
+        kept = self.__dict__["keys"]
+        row = 0
+        for keys in read_keys(kept) if isinstance(kept, Path) else [kept]:
+            yield keys.with_row_index(offset=row)
+            row += keys.height
 
     def write(self, directory: Path) -> None:
         """Write the arrays into an existing directory (see `SessionDataset.save`)."""
-        for name, dtype in _ARRAYS.items():
+        for name, dtype in ARRAYS.items():
             np.save(directory / f"{name}.npy", np.asarray(getattr(self, name), dtype=dtype))
         self.keys.write_parquet(directory / "keys.parquet")
 
@@ -128,17 +170,17 @@ class SessionStore:
         SessionsError
             If a file is missing, truncated, or of another store than the rest.
         """
-        arrays = {name: _open_array(directory / f"{name}.npy") for name in _ARRAYS}
+        arrays = {name: _open_array(directory / f"{name}.npy") for name in ARRAYS}
         path = directory / "keys.parquet"
         try:
-            keys = pl.read_parquet(path)
-        except (OSError, ValueError, pl.exceptions.PolarsError) as error:
+            n_keys = pq.read_metadata(path).num_rows
+        except (OSError, pa.ArrowException) as error:
             raise _not_whole(path, error) from error
-        store = cls(**arrays, keys=keys)
-        store._check_sizes(directory)
+        store = cls(**arrays, keys=path)
+        store._check_sizes(directory, n_keys)
         return store
 
-    def _check_sizes(self, directory: Path) -> None:
+    def _check_sizes(self, directory: Path, n_keys: int) -> None:
         """Compare each file's size with what the offsets tell."""
         if len(self.offsets) == 0 or self.offsets[0] != 0:
             raise SessionsError(f"{directory / 'offsets.npy'} does not start with 0. {_REBUILD}")
@@ -146,7 +188,7 @@ class SessionStore:
             ("item_index.npy", self.n_events, int(self.offsets[-1])),
             ("start_us.npy", len(self.start_us), self.n_sessions),
             ("end_us.npy", len(self.end_us), self.n_sessions),
-            ("keys.parquet", self.keys.height, self.n_sessions),
+            ("keys.parquet", n_keys, self.n_sessions),
         ):
             if found != expected:
                 raise SessionsError(
@@ -169,6 +211,11 @@ class SessionDataset:
         """Content version of all parts and the vocabulary."""
         parts = (getattr(self, part).digest for part in PARTS)
         return text_digest(*parts, self.vocabulary.digest)
+
+    def in_memory(self) -> "SessionDataset":
+        """Return the same sessions, needing no file any more."""
+        parts = {part: getattr(self, part).in_memory() for part in PARTS}
+        return SessionDataset(**parts, vocabulary=self.vocabulary)
 
     def save(self, directory: Path) -> None:
         """Write everything, then swap it in as `directory`."""
@@ -196,6 +243,30 @@ class SessionDataset:
         except (OSError, ValueError, pl.exceptions.PolarsError) as error:
             raise _not_whole(path, error) from error
         return cls(**parts, vocabulary=vocabulary)
+
+
+def read_keys(path: Path) -> Iterator[pl.DataFrame]:
+    """Yield the keys of a store, some sessions at a time, at least one frame.
+
+    Raises
+    ------
+    SessionsError
+        If the file is missing or not whole.
+    """
+    yield pl.DataFrame(schema=KEYS)
+    try:
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(_KEYS_AT_A_TIME, columns=list(KEYS)):
+                yield pl.DataFrame(batch, schema=KEYS)
+    except (OSError, pa.ArrowException) as error:
+        raise _not_whole(path, error) from error
+
+
+def _array_digest(array: np.ndarray) -> str:
+    digest = sha256()
+    for begin in range(0, len(array), _ENTRIES_AT_A_TIME):
+        digest.update(np.ascontiguousarray(array[begin : begin + _ENTRIES_AT_A_TIME]).data)
+    return digest.hexdigest()
 
 
 def _open_array(path: Path) -> np.ndarray:

@@ -1,0 +1,186 @@
+"""In: events by day. Out: sessions by day (`schema.SESSION_EVENTS`), each day on its own.
+
+A day's sessions are a function of that day's events alone, since they are cut at midnight: days
+can be built in any order and by several processes, and a late event reopens one day only. What
+crosses midnight is joined when the days are read in order (`stitch`).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from crossrec_pipeline.digests import files_digest
+from crossrec_pipeline.errors import SessionsError
+from crossrec_pipeline.interactions.log import Progress
+from crossrec_pipeline.sessions.build import EVENT_COLUMNS, ID_COLUMNS, build_sessions
+from crossrec_pipeline.sessions.build_spilling import build_sessions_spilling
+from crossrec_pipeline.sessions.day_files import (
+    DaySessions,
+    day_path,
+    list_days,
+    read_about,
+    write_day,
+)
+from crossrec_pipeline.sessions.memory_limit import memory_limit_bytes
+
+_BYTES_AN_EVENT = 200
+"""Memory that a day takes at most, most of it while rows are laid out anew."""
+
+
+@dataclass(frozen=True)
+class DaysBuilt:
+    """What `bring_up_to_date` did.
+
+    Attributes
+    ----------
+    days
+        All days that have sessions now, in order.
+    built
+        Those of them that were new or whose events, or the gap, had changed.
+    removed
+        Days that are no longer in the log.
+    """
+
+    days: tuple[date, ...]
+    built: tuple[date, ...]
+    removed: tuple[date, ...]
+
+
+def sessionise_day(
+    events: Path, target: Path, gap_minutes: float, *, memory_limit: str | None = None
+) -> DaySessions:
+    """Group a day's events into sessions; see `build.build_sessions` for the rules.
+
+    Parameters
+    ----------
+    events
+        Holds the day's ``part-*.parquet`` with the columns of `interactions.schema.EVENTS`;
+        without any, the day has no sessions.
+    target
+        The file to write, whole or not at all.
+    gap_minutes
+        Longest silence inside a session, minutes.
+    memory_limit
+        Where the day would take more, such as ``"2GB"``, DuckDB builds it and spills to disk;
+        without one, half of this machine's memory.
+
+    Raises
+    ------
+    SessionsError
+        If a file cannot be read, or two users have a session of the same id.
+    """
+    parts = _parts(events)
+    n_events = sum(_n_rows(path) for path in parts)
+    n_bytes = memory_limit_bytes(memory_limit)
+    if n_events * _BYTES_AN_EVENT <= n_bytes:
+        rows = _build_in_memory(parts, gap_minutes)
+    else:
+        rows = build_sessions_spilling(parts, gap_minutes, n_bytes, target.parent)
+    return write_day(
+        target,
+        rows,
+        events_digest=files_digest(parts),
+        gap_minutes=gap_minutes,
+        n_events=n_events,
+    )
+
+
+def bring_up_to_date(
+    events_dir: Path,
+    by_day_dir: Path,
+    gap_minutes: float,
+    progress: Progress | None = None,
+    *,
+    memory_limit: str | None = None,
+) -> DaysBuilt:
+    """Build the days whose events, or whose gap, changed; remove the days that are gone.
+
+    What is done stays done: broken off and called again, it goes on where it was.
+
+    Parameters
+    ----------
+    events_dir
+        Holds ``date=*/part-*.parquet`` with the columns of `interactions.schema.EVENTS`.
+    by_day_dir
+        Holds ``date=YYYY-MM-DD.parquet`` a day.
+    gap_minutes
+        Longest silence inside a session, minutes.
+    progress
+        Told about each day that is built.
+    memory_limit
+        See `sessionise_day`.
+
+    Raises
+    ------
+    SessionsError
+        If there are no events, a file cannot be read, or two users have a session of the same id.
+    """
+    events_of = {_day(path): path for path in events_dir.glob("date=*") if _parts(path)}
+    if not events_of:
+        raise SessionsError(
+            f"{events_dir} holds no events (date=*/part-*.parquet). Build interactions/events "
+            "first, or point CROSSREC_EVENTS at a log."
+        )
+    removed = [day for day in list_days(by_day_dir) if day not in events_of]
+    for day in removed:
+        day_path(by_day_dir, day).unlink(missing_ok=True)
+    built = []
+    for day, events in sorted(events_of.items()):
+        target = day_path(by_day_dir, day)
+        about = read_about(target)
+        if (
+            about is not None
+            and about.gap_minutes == gap_minutes
+            and about.events_digest == files_digest(_parts(events))
+        ):
+            continue
+        done = sessionise_day(events, target, gap_minutes, memory_limit=memory_limit)
+        built.append(day)
+        if progress is not None:
+            progress(f"{day}: {done.n_sessions:,} sessions of {done.n_events:,} events")
+    return DaysBuilt(tuple(sorted(events_of)), tuple(built), tuple(removed))
+
+
+def _parts(events: Path) -> list[Path]:
+    return sorted(events.glob("part-*.parquet"))
+
+
+def _day(events: Path) -> date:
+    try:
+        return date.fromisoformat(events.name.removeprefix("date="))
+    except ValueError:
+        raise SessionsError(
+            f"{events} is no day of a log. Expected a directory such as date=2023-01-31; build "
+            "interactions/events again."
+        ) from None
+
+
+def _build_in_memory(parts: list[Path], gap_minutes: float) -> Iterator[pa.Table]:
+    tables = [_read(path) for path in parts]
+    if tables:
+        yield build_sessions(pa.concat_tables(tables), gap_minutes)
+
+
+def _read(path: Path) -> pa.Table:
+    try:
+        with pq.ParquetFile(path, read_dictionary=list(ID_COLUMNS)) as file:
+            return file.read(columns=list(EVENT_COLUMNS), use_threads=False)
+    except (OSError, pa.ArrowException) as error:
+        raise _unreadable(path, error) from error
+
+
+def _n_rows(path: Path) -> int:
+    try:
+        return pq.read_metadata(path).num_rows
+    except (OSError, pa.ArrowException) as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> SessionsError:
+    return SessionsError(
+        f"{path} is missing or not whole ({error}). Build interactions/events again."
+    )
