@@ -174,6 +174,8 @@ class DayBatch:
         The items of the batch.
     time_us
         Of each event, int64 [n_events].
+    is_last
+        Whether no session of the day comes after these.
     """
 
     offsets: np.ndarray
@@ -182,6 +184,7 @@ class DayBatch:
     item_code: np.ndarray
     item_ids: pa.Array
     time_us: np.ndarray
+    is_last: bool
 
 
 def read_day(path: Path) -> Iterator[DayBatch]:
@@ -198,7 +201,8 @@ def read_day(path: Path) -> Iterator[DayBatch]:
             for group in range(file.num_row_groups):
                 table = file.read_row_group(group, columns=columns, use_threads=False)
                 if table.num_rows:
-                    yield _batch(table.unify_dictionaries().combine_chunks())
+                    is_last = group == file.num_row_groups - 1
+                    yield _batch(table.unify_dictionaries().combine_chunks(), is_last)
     except (OSError, pa.ArrowException) as error:
         raise SessionsError(
             f"{path} is missing or not whole ({error}). Rebuild that day of sessions/by_day."
@@ -213,7 +217,7 @@ def read_session_ids(path: Path) -> pa.Array:
     return pa.concat_arrays(ids) if ids else pa.array([], pa.string())
 
 
-def _batch(table: pa.Table) -> DayBatch:
+def _batch(table: pa.Table, is_last: bool) -> DayBatch:
     session_id, user_id, item_id = (table[name].chunk(0) for name in ID_COLUMNS)
     first = np.flatnonzero(table["position"].to_numpy() == 0)
     return DayBatch(
@@ -223,6 +227,7 @@ def _batch(table: pa.Table) -> DayBatch:
         item_code=item_id.indices.to_numpy().astype(np.int32, copy=False),
         item_ids=item_id.dictionary,
         time_us=table["time_us"].to_numpy(),
+        is_last=is_last,
     )
 
 

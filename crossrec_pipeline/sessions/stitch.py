@@ -91,6 +91,7 @@ class _Joined:
     names: pl.DataFrame
     last_day: np.ndarray
     read_from_us: int
+    last_start_us: int
 
     @property
     def end_us(self) -> np.ndarray:
@@ -162,10 +163,15 @@ def stitch(
     for day in days:
         for batch in read_day(day_path(by_day_dir, day)):
             joined = _join(still_open, batch, item_codes, lasting, gap_us)
+            # What comes next begins then or later, and on this day or later.
+            next_us = (
+                midnight_us(day) + MICROSECONDS_PER_DAY if batch.is_last else joined.last_start_us
+            )
+            next_day = day.toordinal() + batch.is_last
             stays = np.where(
                 joined.names["session_id"].is_null().to_numpy(),
-                joined.end_us + gap_us >= midnight_us(day) + MICROSECONDS_PER_DAY,
-                joined.last_day > day.toordinal(),
+                joined.end_us + gap_us >= next_us,
+                joined.last_day >= next_day,
             )
             yield joined.only(~stays, collapse_repeats)
             still_open = _Open(joined.only(stays, False), joined.last_day[stays])
@@ -223,6 +229,7 @@ def _join(
         names=pl.concat([_name_users(held.names, goes_on), names.filter(pl.Series(is_new))]),
         last_day=np.concatenate([still_open.last_day, last_day[is_new]]),
         read_from_us=int(start_us[0]),
+        last_start_us=int(start_us[-1]),
     )
 
 

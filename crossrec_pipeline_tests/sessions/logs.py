@@ -10,6 +10,9 @@ import polars as pl
 from crossrec_pipeline.interactions.schema import EVENTS
 
 DAY_ONE = datetime(2023, 1, 1, tzinfo=UTC)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = 1 / 60_000_000
+"""In minutes."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,10 @@ class Event:
 
 
 def write_log(directory: Path, events: Sequence[Event]) -> Path:
-    """Write events by day; `log_order` is their order here, the rows in the files are reversed."""
+    """Write events by day; `log_order` is their order here, the rows in the files are reversed.
+
+    Called again with further events at the end, it writes what the log is then.
+    """
     frame = pl.DataFrame(
         {
             "user_id": [event.user_id for event in events],
@@ -42,6 +48,6 @@ def write_log(directory: Path, events: Sequence[Event]) -> Path:
     directory.mkdir(parents=True, exist_ok=True)
     for (day,), of_day in frame.group_by(pl.col("timestamp").dt.date()):
         part = directory / f"date={day}"
-        part.mkdir()
+        part.mkdir(exist_ok=True)
         of_day.write_parquet(part / "part-0.parquet")
     return directory

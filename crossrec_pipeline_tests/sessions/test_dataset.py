@@ -12,16 +12,12 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from crossrec_pipeline.errors import SessionsError, SettingsError
-from crossrec_pipeline.sessions.build import sessionise
-from crossrec_pipeline.sessions.dataset import (
-    build_session_dataset,
-    multi_type_share,
-    split_sessions,
-)
+from crossrec_pipeline.sessions.dataset import build_session_dataset
 from crossrec_pipeline.sessions.split import CutTimes
 from crossrec_pipeline.sessions.statistics import SessionStatistics
-from crossrec_pipeline.sessions.store import PARTS, SessionDataset, SessionStore
+from crossrec_pipeline.sessions.store import PARTS, SessionDataset
 from crossrec_pipeline.settings import SessionSettings, SplitSettings
+from crossrec_pipeline_tests.sessions.assembling import assemble_with_cuts
 from crossrec_pipeline_tests.sessions.logs import DAY_ONE, Event, write_log
 
 SPLIT = SplitSettings(validation_share=0.2, test_share=0.2)
@@ -62,8 +58,8 @@ def build(
 ) -> tuple[SessionDataset, SessionStatistics]:
     """Build with day 1 as validation and day 2 as test."""
     log = write_log(tmp_path / "events", events)
-    return split_sessions(
-        sessionise(log, gap_minutes=30, collapse_repeats=collapse_repeats),
+    return assemble_with_cuts(
+        log,
         ITEMS,
         SessionSettings(
             min_support=min_support,
@@ -247,11 +243,6 @@ def test_shares_of_mixed_sessions_and_mean_lengths_are_by_part(tmp_path: Path) -
     assert statistics.mean_length == {"train": 3.0, "validation": 3.0, "test": 2.0}
 
 
-def test_multi_type_share_looks_at_every_event() -> None:
-    store = SessionStore.from_sequences([[0, 0, 1], [0, 0], [1, 1], [1, 0]])
-    assert multi_type_share(store, np.array([0, 1], dtype=np.int8)) == 0.5
-
-
 def test_statistics_are_json(tmp_path: Path) -> None:
     _, statistics = build(tmp_path, days(TRAIN_DAY, visit("abc", 0), visit("aB", 0)))
     read_back = json.loads(json.dumps(statistics.as_dict()))
@@ -330,7 +321,6 @@ def random_log(seed: int) -> list[Event]:
             users[random.choice(4, p=[0.05, 0.35, 0.3, 0.3])],
             items[random.integers(6)],
             7.0 * random.integers(400),
-            [None, "s", "t"][random.choice(3, p=[0.98, 0.01, 0.01])],
         )
         for _ in range(250)
     ]

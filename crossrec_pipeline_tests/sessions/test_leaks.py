@@ -7,8 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from crossrec_pipeline.sessions.build import sessionise
-from crossrec_pipeline.sessions.dataset import build_session_dataset, split_sessions
+from crossrec_pipeline.sessions.dataset import build_session_dataset
 from crossrec_pipeline.sessions.leaks import (
     LEAKS,
     LOG_ITEMS,
@@ -27,6 +26,7 @@ from crossrec_pipeline.sessions.store import SessionDataset, SessionStore
 from crossrec_pipeline.sessions.vocabulary import Vocabulary
 from crossrec_pipeline.settings import SessionSettings, SplitSettings
 from crossrec_pipeline_tests.models.vocabularies import numbered_vocabulary
+from crossrec_pipeline_tests.sessions.assembling import assemble_with_cuts
 from crossrec_pipeline_tests.sessions.logs import DAY_ONE, Event, write_log
 
 CUTS = CutTimes(validation_us=1_000, test_us=2_000)
@@ -232,9 +232,7 @@ def test_canary_planted_in_test_is_in_no_part_and_not_in_the_vocabulary(tmp_path
 def test_the_split_of_a_log_passes_the_audit(tmp_path: Path) -> None:
     log = write_log(tmp_path / "log", [*log_events(), *canary_events()])
     cuts = CutTimes(_day_us(30), _day_us(35))
-    dataset, _ = split_sessions(
-        sessionise(log, gap_minutes=30, collapse_repeats=True), ITEMS, SessionSettings(), cuts
-    )
+    dataset, _ = assemble_with_cuts(log, ITEMS, SessionSettings(), cuts)
     log_items = read_log_items(log, cuts.validation_us)
     # 30 days of 5 sessions of 4 events over 12 items.
     assert log_items["before"].sum() == 600
@@ -246,11 +244,10 @@ def test_the_split_of_a_log_passes_the_audit(tmp_path: Path) -> None:
 
 def test_a_vocabulary_of_the_whole_log_fails_the_audit(tmp_path: Path) -> None:
     log = write_log(tmp_path / "log", [*log_events(), *canary_events()])
-    sessionised = sessionise(log, gap_minutes=30, collapse_repeats=True)
     cuts = CutTimes(_day_us(30), _day_us(35))
     # Made with later cuts than those it is evaluated by.
     late = CutTimes(_day_us(38), _day_us(39.1))
-    leaked, _ = split_sessions(sessionised, ITEMS, SessionSettings(), late)
+    leaked, _ = assemble_with_cuts(log, ITEMS, SessionSettings(), late)
     failed = {
         finding.name
         for finding in audit_leaks(leaked, cuts, read_log_items(log, cuts.validation_us))
