@@ -58,7 +58,8 @@ def frames_digest(frames: Iterable[pl.DataFrame]) -> str:
     ValueError
         If there are no frames.
     """
-    schema, n_rows, total, mixed = "", 0, 0, 0
+    schema: str | None = None
+    n_rows = total = mixed = 0
     for frame in frames:
         columns = sorted(frame.columns)
         schema = ",".join(f"{name}:{frame.schema[name]}" for name in columns)
@@ -67,6 +68,6 @@ def frames_digest(frames: Iterable[pl.DataFrame]) -> str:
             n_rows += frame.height
             total = (total + int(hashes.sum(dtype=np.uint64))) % 2**64
             mixed ^= int(np.bitwise_xor.reduce(hashes))
-    if not schema:
+    if schema is None:
         raise ValueError("no frames were given")
     return text_digest(schema, *([str(n_rows), str(total), str(mixed)] if n_rows else ["0"]))

@@ -9,6 +9,7 @@ from crossrec_pipeline.digests import (
     file_sha256,
     files_digest,
     frame_digest,
+    frames_digest,
     json_digest,
     text_digest,
 )
@@ -93,3 +94,14 @@ def test_empty_frames_of_other_columns_differ() -> None:
 def test_chunks_and_slices_do_not_change_a_frame_digest() -> None:
     chunked = pl.concat([FRAME.head(2), FRAME.tail(2)], rechunk=False)
     assert frame_digest(chunked) == frame_digest(FRAME)
+
+
+def test_digest_of_frames_is_that_of_all_their_rows() -> None:
+    parts = [FRAME[:1], FRAME[1:1], FRAME[1:]]
+    assert frames_digest(parts) == frame_digest(FRAME)
+    assert frames_digest([FRAME[:0]]) == frame_digest(FRAME[:0])
+
+
+def test_digest_of_no_frames_is_refused() -> None:
+    with pytest.raises(ValueError, match="no frames"):
+        frames_digest([])

@@ -11,6 +11,7 @@ import duckdb
 import pyarrow as pa
 
 from crossrec_pipeline.atomic import scratch_directory
+from crossrec_pipeline.errors import SessionsError
 from crossrec_pipeline.sessions.build import MICROSECONDS_PER_MINUTE, shared_session
 from crossrec_pipeline.sessions.day_files import ROWS_AT_A_TIME
 from crossrec_pipeline.sessions.schema import SESSION_EVENTS
@@ -62,6 +63,9 @@ placed as (
     from numbered
 )
 """
+_LEAST_BYTES = 64_000_000
+"""DuckDB needs some memory to spill the rest."""
+
 _ORDER = "order by start_us, session_id nulls first, user_id nulls first, position"
 
 
@@ -77,32 +81,45 @@ def build_sessions_spilling(
     gap_minutes
         Longest silence inside a session, minutes.
     memory_limit_bytes
-        What DuckDB holds in memory.
+        About what is held in memory, but no less than 64 MB: half of it by DuckDB, the rest is for
+        the rows that are read and written meanwhile.
     spill_parent
         Holds the directory of what is spilt, while it is needed.
 
     Raises
     ------
     SessionsError
-        If two users have a session of the same id.
+        If two users have a session of the same id, or the memory is too little even so.
     """
+    n_bytes = max(memory_limit_bytes // 2, _LEAST_BYTES)
     with (
         scratch_directory(spill_parent, "spill") as spill,
         duckdb.connect() as connection,
     ):
-        connection.execute(f"set memory_limit = '{memory_limit_bytes} B'")
+        connection.execute(f"set memory_limit = '{n_bytes} B'")
         connection.execute(f"set temp_directory = '{str(spill).replace(chr(39), chr(39) * 2)}'")
         connection.execute("set preserve_insertion_order = false")
         connection.execute("set TimeZone = 'UTC'")
         connection.read_parquet([str(path) for path in parts], hive_partitioning=False).create_view(
             "events"
         )
-        clash = connection.execute(_CLASH).fetchall()
-        if clash:
-            raise shared_session(*clash[0])
-        rows = connection.sql(
-            f"{_SESSIONS} select {', '.join(SESSION_EVENTS)} from placed {_ORDER}",
-            params={"gap_us": round(gap_minutes * MICROSECONDS_PER_MINUTE)},
-        )
-        for batch in rows.to_arrow_reader(ROWS_AT_A_TIME):
-            yield pa.table(batch)
+        try:
+            yield from _build(connection, gap_minutes)
+        except duckdb.OutOfMemoryException as error:
+            raise SessionsError(
+                f"A day of {len(parts)} file(s) such as {parts[0]} cannot be built in "
+                f"{n_bytes / 1e6:,.0f} MB ({str(error).splitlines()[0]}). Raise "
+                "CROSSREC_SESSIONS__MEMORY_LIMIT."
+            ) from error
+
+
+def _build(connection: duckdb.DuckDBPyConnection, gap_minutes: float) -> Iterator[pa.Table]:
+    clash = connection.execute(_CLASH).fetchall()
+    if clash:
+        raise shared_session(*clash[0])
+    rows = connection.sql(
+        f"{_SESSIONS} select {', '.join(SESSION_EVENTS)} from placed {_ORDER}",
+        params={"gap_us": round(gap_minutes * MICROSECONDS_PER_MINUTE)},
+    )
+    for batch in rows.to_arrow_reader(ROWS_AT_A_TIME):
+        yield pa.table(batch)

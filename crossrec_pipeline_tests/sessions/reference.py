@@ -33,7 +33,7 @@ class ReferenceDataset:
     support_rounds: int
 
 
-class NoDataset(Exception):
+class NoDatasetError(Exception):
     """There is nothing to learn from, or to ask for."""
 
 
@@ -76,7 +76,7 @@ def choose_cuts(sessions: Sequence[Session], split: SplitSettings) -> CutTimes:
         return CutTimes((test - split.validation_days) * day, test * day)
     distinct = sorted(set(times))
     if len(distinct) < 3:
-        raise NoDataset
+        raise NoDatasetError
 
     def missed_by(share: float, cut: int) -> tuple[float, int]:
         return abs(sum(time >= cut for time in times) - len(times) * share), -cut
@@ -94,7 +94,7 @@ def make_dataset(
     all_sessions = sessionise(events, sessions.gap_minutes, sessions.collapse_repeats)
     long_enough = [s for s in all_sessions if len(s.items) >= sessions.min_length]
     if not long_enough:
-        raise NoDataset
+        raise NoDatasetError
     cuts = choose_cuts(all_sessions, split)
     bounds = ((float("-inf"), cuts.validation_us), (cuts.validation_us, cuts.test_us))
     bounds = (*bounds, (cuts.test_us, float("inf")))
@@ -120,7 +120,7 @@ def make_dataset(
         for part in parts
     )
     if not all(pieces):
-        raise NoDataset
+        raise NoDatasetError
     return ReferenceDataset(pieces, vocabulary, cuts, rounds)
 
 

@@ -72,7 +72,7 @@ def test_data_set_is_that_of_slow_and_obvious_steps(
 ) -> None:
     try:
         expected = reference.make_dataset(events, sessions, split)
-    except reference.NoDataset:
+    except reference.NoDatasetError:
         with pytest.raises(SessionsError):
             from_scratch(events, sessions, split)
         return

@@ -1,3 +1,6 @@
+from collections import Counter
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -12,46 +15,95 @@ from crossrec_pipeline.sessions.split import (
     CutTimes,
     assign_parts,
     choose_cut_times,
+    cut_whole_days,
 )
+
+DAY_US = 86_400_000_000
+
+
+def choose(times_us: Sequence[int], validation_share: float, test_share: float) -> CutTimes:
+    """Cut a log of these times, handed out by day."""
+    times = np.array(times_us, dtype=np.int64)
+    days = times // DAY_US
+    return choose_cut_times(
+        Counter(days.tolist()), lambda day: times[days == day], validation_share, test_share
+    )
+
+
+def slow_and_obvious(times_us: list[int], validation_share: float, test_share: float) -> CutTimes:
+    """Try every time."""
+    distinct = sorted(set(times_us))
+
+    def missed_by(cut: int, share: float) -> tuple[float, int]:
+        return abs(sum(time >= cut for time in times_us) - len(times_us) * share), -cut
+
+    test = min(distinct[2:], key=lambda cut: missed_by(cut, test_share))
+    before = distinct[1 : distinct.index(test)]
+    both = validation_share + test_share
+    return CutTimes(min(before, key=lambda cut: missed_by(cut, both)), test)
 
 
 def test_cuts_leave_the_wanted_shares_after_them() -> None:
     times = np.random.default_rng(0).permutation(100)
-    assert choose_cut_times(times, 0.1, 0.2) == CutTimes(validation_us=70, test_us=80)
+    assert choose(times.tolist(), 0.1, 0.2) == CutTimes(validation_us=70, test_us=80)
 
 
 def test_log_of_days_is_cut_between_days() -> None:
-    days = np.repeat([1, 2, 3, 4], [50, 30, 14, 6])
+    days = np.repeat(np.arange(1, 5) * DAY_US, [50, 30, 14, 6])
     # From day 4 on 6 events, from day 3 on 20: 10 wanted is nearer to 6, and 20 is met.
-    assert choose_cut_times(days, 0.1, 0.1) == CutTimes(validation_us=3, test_us=4)
+    cuts = CutTimes(validation_us=3 * DAY_US, test_us=4 * DAY_US)
+    assert choose(days.tolist(), 0.1, 0.1) == cuts
 
 
 def test_of_two_equally_near_cuts_the_later_is_taken() -> None:
-    times = np.repeat([1, 2, 3, 4], [80, 10, 5, 5])
+    times = np.repeat([1, 2, 3, 4], [80, 10, 5, 5]).tolist()
     # 7.5 events wanted: 5 from time 4 on, 10 from time 3 on.
-    assert choose_cut_times(times, 0.1, 0.075).test_us == 4
+    assert choose(times, 0.1, 0.075).test_us == 4
 
 
 def test_three_distinct_times_give_three_parts_however_uneven() -> None:
-    times = np.repeat([1, 2, 3], [1, 1, 1_000])
-    assert choose_cut_times(times, 0.1, 0.1) == CutTimes(validation_us=2, test_us=3)
+    times = np.repeat([1, 2, 3], [1, 1, 1_000]).tolist()
+    assert choose(times, 0.1, 0.1) == CutTimes(validation_us=2, test_us=3)
 
 
 def test_two_distinct_times_cannot_be_cut() -> None:
     with pytest.raises(SessionsError, match=r"2 distinct time.*at least three"):
-        choose_cut_times(np.array([1, 1, 2, 2]), 0.1, 0.1)
+        choose([1, 1, 2 + DAY_US, 2 + DAY_US], 0.1, 0.1)
+
+
+times_around_midnights = st.builds(
+    lambda day, offset: day * DAY_US + offset, st.integers(-2, 4), st.integers(-2, 2)
+)
 
 
 @given(
-    times=st.lists(st.integers(0, 30), min_size=3).filter(lambda times: len(set(times)) >= 3),
+    times=st.lists(times_around_midnights, min_size=3).filter(lambda times: len(set(times)) >= 3),
     validation_share=st.floats(0.01, 0.49),
     test_share=st.floats(0.01, 0.49),
 )
-def test_every_side_of_both_cuts_has_events(
+def test_cuts_are_the_best_of_all_times_with_events_on_every_side(
     times: list[int], validation_share: float, test_share: float
 ) -> None:
-    cuts = choose_cut_times(np.array(times), validation_share, test_share)
+    cuts = choose(times, validation_share, test_share)
+    assert cuts == slow_and_obvious(times, validation_share, test_share)
     assert min(times) < cuts.validation_us < cuts.test_us <= max(times)
+
+
+def test_only_a_few_days_are_looked_at() -> None:
+    asked = set()
+
+    def times_of_day(day: int) -> np.ndarray:
+        asked.add(day)
+        return np.arange(10) + day * DAY_US
+
+    choose_cut_times(dict.fromkeys(range(1_000), 10), times_of_day, 0.1, 0.1)
+    assert len(asked) < 10
+
+
+def test_whole_days_are_cut_at_midnight() -> None:
+    # The last day is the tenth since 1970: test is day 10, validation days 8 and 9.
+    cuts = cut_whole_days(last_day=10, validation_days=2, test_days=1)
+    assert cuts == CutTimes(validation_us=8 * DAY_US, test_us=10 * DAY_US)
 
 
 @pytest.mark.parametrize(

@@ -1,18 +1,21 @@
+from dataclasses import replace
 from pathlib import Path
+from shutil import rmtree
 
 import numpy as np
 import pytest
 
 from crossrec_pipeline.errors import SessionsError
+from crossrec_pipeline.sessions import store
 from crossrec_pipeline.sessions.store import SessionDataset, SessionStore
 from crossrec_pipeline_tests.models.vocabularies import numbered_vocabulary
 
 STORE = SessionStore.from_sequences([[4, 0, 2], [1, 3]])
 
 
-def write(directory: Path, store: SessionStore = STORE) -> Path:
+def write(directory: Path, sessions: SessionStore = STORE) -> Path:
     directory.mkdir()
-    store.write(directory)
+    sessions.write(directory)
     return directory
 
 
@@ -43,6 +46,38 @@ def test_written_store_opens_equal_and_memory_mapped(tmp_path: Path) -> None:
     assert opened.keys.equals(STORE.keys)
     assert isinstance(opened.item_index, np.memmap)
     assert opened.item_index.dtype == np.int32
+
+
+def test_keys_are_read_when_they_are_first_asked_for(tmp_path: Path) -> None:
+    opened = SessionStore.open(write(tmp_path / "train"))
+    (tmp_path / "train" / "keys.parquet").unlink()
+    assert opened[1].tolist() == [1, 3]
+    with pytest.raises(SessionsError, match=r"keys\.parquet is missing.*Rebuild"):
+        _ = opened.keys
+
+
+def test_store_in_memory_needs_its_files_no_more(tmp_path: Path) -> None:
+    kept = SessionStore.open(write(tmp_path / "train")).in_memory()
+    rmtree(tmp_path / "train")
+    assert kept.keys.equals(STORE.keys)
+    assert not isinstance(kept.item_index, np.memmap)
+    assert kept.digest == STORE.digest
+
+
+def test_digest_of_a_written_store_is_that_in_memory_and_reads_keys_in_parts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = SessionStore.open(write(tmp_path / "train"))
+    monkeypatch.setattr(store, "_KEYS_AT_A_TIME", 1)
+    monkeypatch.setattr(store, "_ENTRIES_AT_A_TIME", 2)
+    assert opened.digest == STORE.digest
+
+
+def test_part_of_a_store_can_be_replaced(tmp_path: Path) -> None:
+    opened = SessionStore.open(write(tmp_path / "train"))
+    later = replace(opened, start_us=np.asarray(opened.start_us) + 1)
+    assert later.keys.equals(STORE.keys)
+    assert later.digest != STORE.digest
 
 
 def test_empty_store_can_be_written_and_opened(tmp_path: Path) -> None:

@@ -1,0 +1,133 @@
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from crossrec_pipeline.errors import SessionsError
+from crossrec_pipeline.interactions.schema import EVENTS
+from crossrec_pipeline.sessions.day_files import day_path, read_about
+from crossrec_pipeline.sessions.days import bring_up_to_date, sessionise_day
+from crossrec_pipeline.sessions.schema import SESSION_EVENTS
+from crossrec_pipeline_tests.sessions.logs import Event, write_log
+
+FIRST, SECOND, THIRD = (date(2023, 1, day) for day in (1, 2, 3))
+MIDNIGHT = 24 * 60
+LOG = [Event("u", "a", day * MIDNIGHT + minute) for day in range(3) for minute in (0, 5)]
+
+
+def test_day_has_one_file_of_the_columns_promised(tmp_path: Path) -> None:
+    log = write_log(tmp_path / "events", LOG)
+    about = sessionise_day(log / "date=2023-01-02", tmp_path / "day.parquet", 30)
+    assert pl.read_parquet(tmp_path / "day.parquet").schema == pl.Schema(SESSION_EVENTS)
+    assert (about.n_events, about.n_sessions, about.n_unattributed) == (2, 1, 0)
+    assert read_about(tmp_path / "day.parquet") == about
+
+
+def test_events_without_a_stream_are_counted(tmp_path: Path) -> None:
+    log = write_log(tmp_path / "events", [*LOG, Event(None, "a", 1), Event(None, "b", 2, "s")])
+    about = sessionise_day(log / "date=2023-01-01", tmp_path / "day.parquet", 30)
+    assert (about.n_events, about.n_unattributed) == (4, 1)
+    assert (about.n_sessions, about.n_log_sessions) == (2, 1)
+
+
+def test_day_without_files_has_no_sessions(tmp_path: Path) -> None:
+    about = sessionise_day(tmp_path / "date=2023-01-01", tmp_path / "day.parquet", 30)
+    assert (about.n_events, about.n_sessions) == (0, 0)
+    assert pl.read_parquet(tmp_path / "day.parquet").height == 0
+
+
+def test_day_of_several_files_is_one_day(tmp_path: Path) -> None:
+    log = write_log(tmp_path / "events", LOG)
+    day, other = log / "date=2023-01-01", log / "date=2023-01-02"
+    events = pl.read_parquet(day / "part-0.parquet")
+    events[:1].write_parquet(other / "part-0.parquet")
+    events[1:].write_parquet(other / "part-1.parquet")
+    sessionise_day(day, tmp_path / "one.parquet", 30)
+    sessionise_day(other, tmp_path / "two.parquet", 30)
+    one, two = (pl.read_parquet(tmp_path / f"{name}.parquet") for name in ("one", "two"))
+    assert one.equals(two)
+
+
+def test_day_larger_than_the_memory_limit_gives_the_same_file(tmp_path: Path) -> None:
+    events = [Event(f"u{n % 100}", f"i{n % 31}", n * 0.02) for n in range(5_000)]
+    log = write_log(tmp_path / "events", events)
+    # Building it in memory would take about 1 MB.
+    large, small = tmp_path / "large.parquet", tmp_path / "small.parquet"
+    one = sessionise_day(log / "date=2023-01-01", large, 30, memory_limit="1GB")
+    other = sessionise_day(log / "date=2023-01-01", small, 30, memory_limit="900KB")
+    assert one == other
+    assert pl.read_parquet(large).equals(pl.read_parquet(small))
+
+
+def test_only_days_that_changed_are_built(tmp_path: Path) -> None:
+    log, by_day = write_log(tmp_path / "events", LOG), tmp_path / "by_day"
+    assert bring_up_to_date(log, by_day, 30).built == (FIRST, SECOND, THIRD)
+    assert bring_up_to_date(log, by_day, 30).built == ()
+    late = write_log(log, [*LOG, Event("v", "b", MIDNIGHT + 9)])
+    again = bring_up_to_date(late, by_day, 30)
+    assert (again.days, again.built) == ((FIRST, SECOND, THIRD), (SECOND,))
+
+
+def test_another_gap_builds_all_days(tmp_path: Path) -> None:
+    log, by_day = write_log(tmp_path / "events", LOG), tmp_path / "by_day"
+    bring_up_to_date(log, by_day, 30)
+    assert bring_up_to_date(log, by_day, 2).built == (FIRST, SECOND, THIRD)
+    assert pl.read_parquet(day_path(by_day, FIRST))["position"].to_list() == [0, 0]
+
+
+def test_days_that_are_gone_are_removed(tmp_path: Path) -> None:
+    log, by_day = write_log(tmp_path / "events", LOG), tmp_path / "by_day"
+    bring_up_to_date(log, by_day, 30)
+    (log / "date=2023-01-02" / "part-0.parquet").unlink()
+    assert bring_up_to_date(log, by_day, 30).removed == (SECOND,)
+    assert not day_path(by_day, SECOND).exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"PAR1 of another program PAR1"])
+def test_what_was_broken_off_is_built_again(tmp_path: Path, content: bytes) -> None:
+    log, by_day = write_log(tmp_path / "events", LOG), tmp_path / "by_day"
+    bring_up_to_date(log, by_day, 30)
+    day_path(by_day, SECOND).write_bytes(content)
+    assert bring_up_to_date(log, by_day, 30).built == (SECOND,)
+
+
+def test_days_done_before_an_error_stay_done(tmp_path: Path) -> None:
+    clash = [Event(user, "a", 2 * MIDNIGHT, "s") for user in "uv"]
+    log, by_day = write_log(tmp_path / "events", [*LOG, *clash]), tmp_path / "by_day"
+    with pytest.raises(SessionsError, match="two users"):
+        bring_up_to_date(log, by_day, 30)
+    assert bring_up_to_date(write_log(log, LOG), by_day, 30).built == (THIRD,)
+
+
+def test_progress_tells_of_each_day_that_is_built(tmp_path: Path) -> None:
+    log, lines = write_log(tmp_path / "events", LOG[:2]), []
+    bring_up_to_date(log, tmp_path / "by_day", 30, lines.append)
+    bring_up_to_date(log, tmp_path / "by_day", 30, lines.append)
+    assert lines == ["2023-01-01: 1 sessions of 2 events"]
+
+
+def test_directory_without_events_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SessionsError, match=r"holds no events.*interactions/events"):
+        bring_up_to_date(tmp_path, tmp_path / "by_day", 30)
+
+
+def test_directory_that_is_no_day_is_refused(tmp_path: Path) -> None:
+    log = write_log(tmp_path / "events", LOG)
+    (log / "date=2023-01-01").rename(log / "date=monday")
+    with pytest.raises(SessionsError, match=r"date=monday is no day.*date=2023-01-31"):
+        bring_up_to_date(log, tmp_path / "by_day", 30)
+
+
+def test_file_that_is_not_whole_is_named(tmp_path: Path) -> None:
+    log = write_log(tmp_path / "events", LOG)
+    path = log / "date=2023-01-02" / "part-0.parquet"
+    path.write_bytes(path.read_bytes()[:-5])
+    with pytest.raises(SessionsError, match=r"date=2023-01-02/part-0\.parquet is missing or not"):
+        bring_up_to_date(log, tmp_path / "by_day", 30)
+
+
+def test_empty_files_are_days_without_sessions(tmp_path: Path) -> None:
+    (tmp_path / "date=2023-01-01").mkdir()
+    pl.DataFrame(schema=EVENTS).write_parquet(tmp_path / "date=2023-01-01" / "part-0.parquet")
+    assert bring_up_to_date(tmp_path, tmp_path / "by_day", 30).built == (FIRST,)
