@@ -40,6 +40,25 @@ def test_explicit_values_win_over_the_environment(
     assert load_settings(data_dir=tmp_path).data_dir == tmp_path
 
 
+def test_rounds_of_support_may_go_on_until_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load_settings().sessions.support_rounds == 1
+    monkeypatch.setenv("CROSSREC_SESSIONS__SUPPORT_ROUNDS", "null")
+    assert load_settings().sessions.support_rounds is None
+
+
+def test_days_of_the_split_go_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CROSSREC_SPLIT__TEST_DAYS", "1")
+    with pytest.raises(SettingsError, match="set both or neither"):
+        load_settings()
+    monkeypatch.setenv("CROSSREC_SPLIT__VALIDATION_DAYS", "2")
+    assert (load_settings().split.validation_days, load_settings().split.test_days) == (2, 1)
+
+
+def test_memory_limit_is_no_part_of_what_decides_the_sessions() -> None:
+    limited = load_settings().sessions.model_copy(update={"memory_limit": "1GB"})
+    assert repr(limited) == repr(load_settings().sessions)
+
+
 def test_lists_of_the_service_are_comma_separated(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CROSSREC_SERVING__API_KEYS", "first key of all, second key of all")
     monkeypatch.setenv("CROSSREC_SERVING__CORS_ORIGINS", "https://a.example,https://b.example")

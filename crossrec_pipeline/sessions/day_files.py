@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -26,6 +27,16 @@ ROWS_AT_A_TIME = 1 << 20
 _FORMAT = 1
 _FOOTER = b"crossrec_sessions"
 _INT_COLUMNS = ("start_us", "position", "time_us", "log_order")
+_LAYOUT: dict[str, Any] = {
+    # Fast rather than small: these files are read at every build.
+    "compression": "lz4",
+    # Readers see plain texts.
+    "store_schema": False,
+    "use_dictionary": list(ID_COLUMNS),
+    "dictionary_pagesize_limit": 1 << 30,
+    "column_encoding": dict.fromkeys(_INT_COLUMNS, "DELTA_BINARY_PACKED"),
+    "write_statistics": list(_INT_COLUMNS),
+}
 
 
 @dataclass(frozen=True)
@@ -99,18 +110,7 @@ def write_day(
     n_rows = n_sessions = n_log_sessions = 0
     with (
         atomic_file(target) as partial,
-        pq.ParquetWriter(
-            partial,
-            _SCHEMA,
-            # Fast rather than small: these files are read at every build.
-            compression="lz4",
-            # Readers see plain texts.
-            store_schema=False,
-            use_dictionary=list(ID_COLUMNS),
-            dictionary_pagesize_limit=1 << 30,
-            column_encoding=dict.fromkeys(_INT_COLUMNS, "DELTA_BINARY_PACKED"),
-            write_statistics=list(_INT_COLUMNS),
-        ) as writer,
+        pq.ParquetWriter(partial, _SCHEMA, **_LAYOUT) as writer,
     ):
         for group in _in_whole_sessions(rows):
             begins = group["position"].to_numpy() == 0

@@ -27,7 +27,7 @@ class Session:
 class ReferenceDataset:
     """Sessions of the parts, and the vocabulary as pairs of item id and support."""
 
-    parts: tuple[list[Session], list[Session], list[Session]]
+    parts: tuple[list[Session], ...]
     vocabulary: list[tuple[str, int]]
     cuts: CutTimes
     support_rounds: int
@@ -39,7 +39,9 @@ class NoDatasetError(Exception):
 
 def sessionise(events: Sequence[Event], gap_minutes: float, collapse: bool) -> list[Session]:
     """Walk through the events one by one."""
-    owners = {e.session_id: e.user_id for e in events if e.session_id and e.user_id}
+    owners: dict[str | None, str | None] = {
+        e.session_id: e.user_id for e in events if e.session_id and e.user_id
+    }
     streams = defaultdict(list)
     for order, event in enumerate(events):
         user_id = owners.get(event.session_id, event.user_id)

@@ -98,7 +98,7 @@ def test_a_day_without_events_has_no_sessions() -> None:
 def test_several_row_groups_of_other_dictionaries_are_one_day(tmp_path: Path) -> None:
     log = write_log(tmp_path, [Event(f"u{n % 3}", f"i{n}", n) for n in range(40)])
     path = log / "date=2023-01-01" / "part-0.parquet"
-    pq.write_table(pq.read_table(path, partitioning=None), path, row_group_size=7)
+    pq.write_table(pq.ParquetFile(path).read(), path, row_group_size=7)
     table = pq.ParquetFile(path, read_dictionary=list(ID_COLUMNS)).read()
     frame = pl.DataFrame(build_sessions(table, gap_minutes=30))
     assert frame["item_id"].cast(pl.String).to_list() == [
