@@ -24,7 +24,8 @@ class ScratchFile:
         self._path = path
         self._schema = pa.schema(list(types.items()))
         self._writer = pa.ipc.new_file(str(path), self._schema)
-        self.n_batches = 0
+        self._readers: dict[tuple[str, ...], pa.RecordBatchFileReader] = {}
+        self._n_batches = 0
 
     def __enter__(self) -> "ScratchFile":
         return self
@@ -40,16 +41,20 @@ class ScratchFile:
         """Write a batch and return its number."""
         arrays = [_arrow(columns[field.name], field.type) for field in self._schema]
         self._writer.write_batch(pa.record_batch(arrays, schema=self._schema))
-        self.n_batches += 1
-        return self.n_batches - 1
+        self._n_batches += 1
+        return self._n_batches - 1
 
     def read(self, batch: int, columns: Sequence[str]) -> list[Any]:
         """Read columns of a batch: numbers as arrays, texts as series."""
-        places = [self._schema.get_field_index(name) for name in columns]
-        options = pa.ipc.IpcReadOptions(included_fields=sorted(places), use_threads=False)
-        with pa.OSFile(str(self._path)) as file:
-            found = pa.ipc.open_file(file, options=options).get_batch(batch)
+        found = self._reader(tuple(columns)).get_batch(batch)
         return [_plain(found[name]) for name in columns]
+
+    def _reader(self, columns: tuple[str, ...]) -> pa.RecordBatchFileReader:
+        if columns not in self._readers:
+            places = sorted(self._schema.get_field_index(name) for name in columns)
+            options = pa.ipc.IpcReadOptions(included_fields=places, use_threads=False)
+            self._readers[columns] = pa.ipc.open_file(pa.OSFile(str(self._path)), options=options)
+        return self._readers[columns]
 
 
 def _arrow(values: np.ndarray | pl.Series, of_type: pa.DataType) -> pa.Array:

@@ -126,7 +126,7 @@ def stitch_log(
     memory_limit_bytes
         About what is held in memory besides a row group of a day.
     progress
-        Told about every twentieth of the row groups.
+        Told about every twentieth of the log.
 
     Raises
     ------
@@ -159,6 +159,7 @@ def stitch_log(
     item_codes = ItemCodes(catalogue_ids)
     lasting = find_lasting_sessions(by_day_dir, days, scratch, memory_limit_bytes)
     n_kept = n_sessions = longest = 0
+    next_report = n_events // 20
     n_by_day: dict[int, int] = {}
     read_from_us: list[int] = []
     spans_us: list[tuple[int, int]] = []
@@ -191,8 +192,9 @@ def stitch_log(
             spans_us.append((int(whole.start_us.min()), int(whole.end_us.max())))
             read_from_us.append(whole.read_from_us)
             _count_days(whole.time_us, n_by_day)
-            if progress is not None:
-                progress(f"{n_kept:,} of {n_events - n_unattributed:,} events are in sessions")
+            if progress is not None and n_kept >= next_report:
+                progress(f"{n_kept:,} events are in {n_sessions:,} sessions")
+                next_report = n_kept + n_events // 20
     return StitchedLog(
         item_codes=item_codes,
         n_events=n_events,

@@ -2,6 +2,7 @@
 
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -10,6 +11,12 @@ import pyarrow.parquet as pq
 
 from crossrec_pipeline.sessions.store import ARRAYS, KEYS
 
+_KEY_LAYOUT: dict[str, Any] = {
+    "compression": "zstd",
+    # Ids are unique, and much like the one before.
+    "use_dictionary": ["user_id"],
+    "column_encoding": {"session_id": "DELTA_BYTE_ARRAY"},
+}
 _KEY_SCHEMA = pa.schema([(name, pa.large_string()) for name in KEYS])
 
 
@@ -39,7 +46,7 @@ class StoreWriter:
             np.lib.format.write_array_header_1_0(file, header)
             self._arrays[name] = file
         self._keys = self._open.enter_context(
-            pq.ParquetWriter(directory / "keys.parquet", _KEY_SCHEMA, compression="zstd")
+            pq.ParquetWriter(directory / "keys.parquet", _KEY_SCHEMA, **_KEY_LAYOUT)
         )
         self._append("offsets", np.zeros(1, dtype=np.int64))
 

@@ -233,7 +233,7 @@ def test_progress_tells_of_each_step(tmp_path: Path) -> None:
     days = bring_up_to_date(write_log(tmp_path / "events", week()), by_day, 30).days
     sessions, target = SessionSettings(min_support=1), tmp_path / "sessions"
     assemble(by_day, days, ITEMS, sessions, SHARES, target, None, lines.append)
-    assert "35 of 35 events are in sessions" in lines
+    assert "35 events are in 7 sessions" in lines
     assert any("events are kept in" in line for line in lines)
 
 
