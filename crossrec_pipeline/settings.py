@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Iterable
+from datetime import date
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal, get_args, get_origin
@@ -50,6 +51,21 @@ class SimulationSettings(_Section):
     n_users: Annotated[int, Field(gt=0)] = 4_000
     n_days: Annotated[int, Field(gt=0)] = 60
     first_day: str = "2023-01-01"
+
+
+class LogSettings(_Section):
+    """How a log that grows is read: a directory, a template with ``{date}``, or a database."""
+
+    first_day: date | None = None
+    """The first day that is used; without it, the first that was delivered."""
+    late_days: Annotated[
+        int, Field(ge=0, description="days back that a database is asked for again")
+    ] = 3
+    table: str | None = None
+    """The table or view of a database, such as ``shop.clicks``."""
+    window_days: Annotated[
+        int | None, Field(gt=0, description="only so many last days are used")
+    ] = None
 
 
 class SessionSettings(_Section):
@@ -251,11 +267,13 @@ class Settings(BaseSettings):
     """A folder ``<org>/<name>/`` per data set, read in place of the hub."""
 
     events: str = "simulated"
-    """``simulated``, ``uniform`` (the null control), or the path or glob of a log."""
+    """``simulated``, ``uniform`` (the null control), the path or glob of a log; or a log that grows:
+    a directory, a template with ``{date}``, or the URL of a database."""
     event_columns: dict[str, str] = Field(default_factory=dict)
     """Ours to the log's column names, for example ``{"item_id": "asin"}``."""
 
     simulation: SimulationSettings = SimulationSettings()
+    log: LogSettings = LogSettings()
     sessions: SessionSettings = SessionSettings()
     split: SplitSettings = SplitSettings()
     training: TrainingSettings = TrainingSettings()
@@ -300,6 +318,16 @@ class Settings(BaseSettings):
     def rejected_events_path(self) -> Path:
         """Refused events with their reasons."""
         return self.data_dir / "interactions" / "rejected_events.parquet"
+
+    @cached_property
+    def deliveries_dir(self) -> Path:
+        """What was read of a growing log: the ledger of its deliveries, and their rows by day."""
+        return self.data_dir / "interactions" / "deliveries"
+
+    @cached_property
+    def rejected_dir(self) -> Path:
+        """Refused events of a growing log, one file a day."""
+        return self.data_dir / "interactions" / "rejected"
 
     @cached_property
     def sessions_dir(self) -> Path:

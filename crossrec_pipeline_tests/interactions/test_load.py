@@ -10,12 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from crossrec_pipeline.errors import EventsError, SettingsError
-from crossrec_pipeline.interactions.load import (
-    REASONS,
-    load_log,
-    log_fingerprint,
-    log_version,
-)
+from crossrec_pipeline.interactions.clean import REASONS
+from crossrec_pipeline.interactions.load import load_log, log_fingerprint, log_version
 from crossrec_pipeline.interactions.log import LogSummary
 from crossrec_pipeline.interactions.log_files import MAX_LINE_BYTES
 from crossrec_pipeline.interactions.schema import EVENTS, REJECTED_EVENTS
