@@ -267,8 +267,8 @@ class Settings(BaseSettings):
     """A folder ``<org>/<name>/`` per data set, read in place of the hub."""
 
     events: str = "simulated"
-    """``simulated``, ``uniform`` (the null control), the path or glob of a log; or a log that grows:
-    a directory, a template with ``{date}``, or the URL of a database."""
+    """``simulated``, ``uniform`` (the null control), the path or glob of a log; or a log
+    that grows: a directory, a template with ``{date}``, or the URL of a database."""
     event_columns: dict[str, str] = Field(default_factory=dict)
     """Ours to the log's column names, for example ``{"item_id": "asin"}``."""
 

@@ -1,4 +1,4 @@
-"""In: a user's own log (CSV, TSV, JSON lines or Parquet). Out: its events by day, and the refused."""
+"""In: a user's own log, file by file. Out: its accepted events by day, and the refused ones."""
 
 from collections.abc import Mapping
 from datetime import datetime

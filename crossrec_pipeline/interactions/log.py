@@ -46,12 +46,38 @@ class LogSummary:
     n_rejected: dict[str, int] = field(default_factory=dict)
 
 
+class EventsDigest:
+    """The content version of events, gathered frame by frame.
+
+    Row hashes are added up and exclusive-ored, which needs neither a second reading nor more memory
+    than a frame. Each row carries its `log_order`, so another order of the log gives another
+    digest.
+    """
+
+    def __init__(self) -> None:
+        self._n_rows = 0
+        self._hash_sum = 0
+        self._hash_xor = 0
+
+    def add(self, events: pl.DataFrame) -> None:
+        """Take in a frame with the columns and types of `EVENTS`."""
+        hashes = events.hash_rows(seed=_HASH_SEED).to_numpy()
+        self._n_rows += events.height
+        self._hash_sum = (self._hash_sum + int(hashes.sum(dtype=np.uint64))) % 2**64
+        self._hash_xor ^= int(np.bitwise_xor.reduce(hashes))
+
+    def value(self) -> str:
+        """Return the digest of all frames so far."""
+        return text_digest(
+            ",".join(f"{name}:{dtype}" for name, dtype in EVENTS.items()),
+            str(self._n_rows),
+            str(self._hash_sum),
+            str(self._hash_xor),
+        )
+
+
 class DayPartitionWriter:
     """Writes events to ``<directory>/date=YYYY-MM-DD/part-0.parquet``, one row group a frame.
-
-    The content digest is gathered on the way: row hashes are added up and exclusive-ored, which
-    needs neither a second reading nor more memory than a frame. Each row carries its `log_order`,
-    so another order of the log gives another digest.
 
     Parameters
     ----------
@@ -63,8 +89,7 @@ class DayPartitionWriter:
         self._directory = directory
         self._writers: dict[date, pq.ParquetWriter] = {}
         self._n_rows = 0
-        self._hash_sum = 0
-        self._hash_xor = 0
+        self._digest = EventsDigest()
         self._first: datetime | None = None
         self._last: datetime | None = None
 
@@ -89,7 +114,7 @@ class DayPartitionWriter:
         days = events.with_columns(pl.col("timestamp").dt.date().alias("date"))
         for (day,), part in days.group_by("date", maintain_order=True):
             assert isinstance(day, date)
-            self._writer(day).write_table(_arrow(part.drop("date")))
+            self._writer(day).write_table(arrow_events(part.drop("date")))
 
     def close_before(self, day: date) -> None:
         """Finish the files of all earlier days; nothing more may be written to them."""
@@ -106,20 +131,13 @@ class DayPartitionWriter:
             n_accepted=self._n_rows,
             first=self._first,
             last=self._last,
-            data_digest=text_digest(
-                ",".join(f"{name}:{dtype}" for name, dtype in EVENTS.items()),
-                str(self._n_rows),
-                str(self._hash_sum),
-                str(self._hash_xor),
-            ),
+            data_digest=self._digest.value(),
             n_rejected=rejected,
         )
 
     def _note(self, events: pl.DataFrame) -> None:
-        hashes = events.hash_rows(seed=_HASH_SEED).to_numpy()
+        self._digest.add(events)
         self._n_rows += events.height
-        self._hash_sum = (self._hash_sum + int(hashes.sum(dtype=np.uint64))) % 2**64
-        self._hash_xor ^= int(np.bitwise_xor.reduce(hashes))
         first, last = events["timestamp"].min(), events["timestamp"].max()
         assert isinstance(first, datetime)
         assert isinstance(last, datetime)
@@ -131,7 +149,7 @@ class DayPartitionWriter:
             folder = self._directory / f"date={day.isoformat()}"
             folder.mkdir()
             self._writers[day] = pq.ParquetWriter(
-                folder / "part-0.parquet", _ARROW_SCHEMA, compression="zstd"
+                folder / "part-0.parquet", EVENTS_ARROW, compression="zstd"
             )
         return self._writers[day]
 
@@ -142,8 +160,10 @@ def _arrow_schema() -> pa.Schema:
     return pa.schema([(name, types[name]) for name in EVENTS])
 
 
-_ARROW_SCHEMA = _arrow_schema()
+EVENTS_ARROW = _arrow_schema()
+"""The types of `EVENTS` on disk."""
 
 
-def _arrow(events: pl.DataFrame) -> pa.Table:
-    return events.to_arrow(compat_level=pl.CompatLevel.oldest()).cast(_ARROW_SCHEMA)
+def arrow_events(events: pl.DataFrame) -> pa.Table:
+    """Return a frame with the columns of `EVENTS` as it is written."""
+    return events.to_arrow(compat_level=pl.CompatLevel.oldest()).cast(EVENTS_ARROW)

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from crossrec_pipeline.errors import EventsError, SettingsError
 
-Format = Literal["csv", "jsonl", "parquet"]
+Format = Literal["csv", "jsonl", "parquet", "table"]
 
 COLUMNS = ("user_id", "session_id", "item_id", "item_type", "event_type", "timestamp")
 """The columns a log may have, by our names."""
@@ -43,12 +43,13 @@ _LINES_SAMPLED = 100
 
 @dataclass(frozen=True)
 class LogFile:
-    """One file of a log.
+    """One file of a log, or one table.
 
     Attributes
     ----------
     path, format, delimiter, is_gzip
-        How to read it; `delimiter` is empty where there is none.
+        How to read it; `delimiter` is empty where there is none. The path of a table in a database
+        is its name.
     columns
         Names of its columns in order (of JSON lines: keys seen in the first lines).
     """
@@ -88,6 +89,11 @@ def find_log_files(location: str | Path) -> list[Path]:
     return files
 
 
+def is_log_name(path: Path) -> bool:
+    """Say whether a file's ending is that of a log."""
+    return _ending(path) in _SUFFIXES
+
+
 def inspect_log_file(path: Path) -> LogFile:
     """Find out format and columns of a file, and read a text file once to see that it is sound.
 
@@ -97,8 +103,7 @@ def inspect_log_file(path: Path) -> LogFile:
         Naming file and line: an unknown format, an empty or broken file, bytes that are not UTF-8,
         NUL bytes, or a line longer than `MAX_LINE_BYTES`.
     """
-    suffixes = [suffix.lower() for suffix in path.suffixes]
-    suffix = next((s for s in reversed(suffixes) if s != ".gz"), "")
+    suffix = _ending(path)
     if suffix not in _SUFFIXES:
         raise EventsError(
             f"{path} has no ending that says its format. Expected one of "
@@ -185,6 +190,11 @@ def find_malformed_json_line(file: LogFile) -> tuple[int, str]:
             except ValueError as error:
                 return number, str(error)
     return 0, "no malformed line"
+
+
+def _ending(path: Path) -> str:
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    return next((suffix for suffix in reversed(suffixes) if suffix != ".gz"), "")
 
 
 def _missing_column(file: LogFile, ours: str, theirs: Mapping[str, str]) -> str:
