@@ -27,7 +27,7 @@ from crossrec_pipeline.interactions.deliveries.ledger import UNDATED, Ledger
 from crossrec_pipeline.interactions.deliveries.location import shown_location
 from crossrec_pipeline.interactions.deliveries.outcome import Outcome, Place
 from crossrec_pipeline.interactions.deliveries.stage import stage_rows
-from crossrec_pipeline.interactions.log_files import LogFile, map_columns
+from crossrec_pipeline.interactions.log_files import COLUMNS, LogFile, map_columns
 from crossrec_pipeline.interactions.log_rows import (
     FIRST_US,
     LAST_US,
@@ -55,8 +55,6 @@ _REMEDIES = {
     "permission denied": "Have the user granted SELECT on the table and USAGE on its schema.",
     "database": "See the name of the database at the end of the URL.",
 }
-# The order of the rows of a day; a table has none of its own.
-_ROW_ORDER = "row_number() OVER (ORDER BY time_us, user_id, session_id, item_id, event_type)"
 
 
 @dataclass(frozen=True)
@@ -74,7 +72,7 @@ class _Table:
 
     name: str
     sql: str
-    text: dict[str, str]
+    columns: str
     time: str
     scales: tuple[_Scale, ...]
 
@@ -86,12 +84,23 @@ class _Table:
             for scale in self.scales
         )
 
-    def time_us(self) -> str:
-        """Return the SQL of the time, µs since 1970."""
+    def rows(self, condition: str) -> str:
+        """Return the query of rows whose times can be told."""
         cases = " ".join(
             f"WHEN true{scale.guard} THEN {scale.us(self.time)}" for scale in self.scales
         )
-        return f"CASE {cases} END"
+        return (
+            f"SELECT {self.columns}, CAST(CASE {cases} END AS bigint) AS time_us, "
+            f"CAST(NULL AS text) AS timestamp FROM {self.sql} WHERE {condition}"
+        )
+
+    def undated_rows(self) -> str:
+        """Return the query of the other rows: null, infinite, or far outside the calendar."""
+        return (
+            f"SELECT {self.columns}, CAST(NULL AS bigint) AS time_us, "
+            f"CAST({self.time} AS text) AS timestamp FROM {self.sql} "
+            f"WHERE {self.time} IS NULL OR NOT ({self.between(FIRST_US, LAST_US + 1)})"
+        )
 
     def first_us(self, start_us: int, end_us: int) -> str:
         """Return the query of the first time in a span; it can use an index on the column."""
@@ -101,7 +110,7 @@ class _Table:
             f"AND {self.time} < {scale.literal(end_us)}{scale.guard}) AS firsts"
             for scale in self.scales
         )
-        return f"SELECT min(us) FROM ({firsts}) AS scales"
+        return f"SELECT CAST(min(us) AS bigint) FROM ({firsts}) AS scales"
 
 
 def read_table(
@@ -144,9 +153,8 @@ def read_table(
         for day in _days_to_read(connection, table, log, ledger, place):
             condition = table.between(_day_us(day), min(_day_us(day) + _US_A_DAY, end_us))
             name = f"{table.name}/{day.isoformat()}"
-            yield from _read(connection, table, condition, name, ledger, place)
-        outside = f"{table.time} IS NULL OR NOT ({table.between(FIRST_US, LAST_US + 1)})"
-        yield from _read(connection, table, outside, f"{table.name}/{UNDATED}", ledger, place)
+            yield from _read(connection, table.rows(condition), name, ledger, place)
+        yield from _read(connection, table.undated_rows(), f"{table.name}/{UNDATED}", ledger, place)
 
 
 def table_fingerprint(
@@ -205,26 +213,21 @@ def _days_to_read(
 
 
 def _read(
-    connection: "Connection",
-    table: _Table,
-    condition: str,
-    name: str,
-    ledger: Ledger,
-    place: Place,
+    connection: "Connection", query: str, name: str, ledger: Ledger, place: Place
 ) -> Iterator[Outcome]:
-    """Stage the rows of a condition, and yield them if they are not what they were."""
+    """Stage the rows of a query, and yield them if they are not what they were."""
     known = ledger.deliveries.get(name)
     target = place.target(name, text_digest(place.now.isoformat()))
-    columns = ", ".join(f"{sql} AS {ours}" for ours, sql in table.text.items())
     with connection.cursor() as cursor:
-        cursor.execute(
-            f"SELECT {columns}, CAST({table.time_us()} AS bigint) AS time_us "
-            f"FROM {table.sql} WHERE {condition}"
-        )
+        cursor.execute(query)
         place.connection.register("table_rows", cursor.fetch_record_batch())
-        text = {ours: f"source.{ours}" for ours in table.text}
-        query = clean_rows("table_rows", text, "source.time_us", _ROW_ORDER)
-        staged = stage_rows(place.connection, query, target)
+        text = {ours: f"source.{ours}" for ours in COLUMNS}
+        # A table has no order of its own: its rows are numbered by what they say.
+        order = ", ".join(["source.time_us", *text.values()])
+        cleaned = clean_rows(
+            "table_rows", text, "source.time_us", f"row_number() OVER (ORDER BY {order})"
+        )
+        staged = stage_rows(place.connection, cleaned, target)
         place.connection.unregister("table_rows")
     version = json_digest(
         [place.read_as, {day: piece.digest for day, piece in staged.pieces.items()}]
@@ -264,7 +267,11 @@ def _describe(
     return _Table(
         name=log.table,
         sql=sql,
-        text={ours: f"CAST({sql_name(theirs)} AS text)" for ours, theirs in mapped.items()},
+        columns=", ".join(
+            f"CAST({sql_name(mapped[ours]) if ours in mapped else 'NULL'} AS text) AS {ours}"
+            for ours in COLUMNS
+            if ours != "timestamp"
+        ),
         time=time,
         scales=_scales(log.table, mapped["timestamp"], columns[mapped["timestamp"]]),
     )
@@ -306,9 +313,10 @@ def _scales(table: str, column: str, sql_type: str) -> tuple[_Scale, ...]:
 
 
 def _number_scale(factor: int, guard: str) -> _Scale:
+    # By way of text, since a double cast to numeric keeps 15 digits only.
     return _Scale(
         lambda us: str(Decimal(us) / factor),
-        lambda value: f"(CAST({value} AS numeric) * {factor})",
+        lambda value: f"floor(CAST(CAST({value} AS text) AS numeric) * {factor})",
         guard,
     )
 
@@ -376,7 +384,7 @@ def _unreachable(url: str, error: Exception) -> EventsError:
         text = text.replace(secret, "***")
     remedy = next(
         (remedy for sign, remedy in _REMEDIES.items() if sign in text),
-        "See that the server runs and can be reached from here.",
+        "See that the server runs and can be reached from here, and try again.",
     )
     return EventsError(f"{shown_location(url)} cannot be read: {text[:300]}. {remedy}")
 
