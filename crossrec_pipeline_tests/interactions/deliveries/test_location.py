@@ -20,7 +20,7 @@ def put(root: Path, *names: str, age: float = 3600.0) -> None:
     for name in names:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text("x")
-        os.utime(root / name, (NOW.timestamp() - age,) * 2)
+        os.utime(root / name, (NOW.timestamp() - age, NOW.timestamp() - age))
 
 
 def names(location: Path | str) -> list[str]:
