@@ -11,7 +11,7 @@ EVENTS: dict[str, pl.DataType] = {
     "log_order": pl.Int64(),
 }
 """`interactions.events`: Parquet, one directory `date=YYYY-MM-DD` a day. `log_order` is the row in
-the log as delivered; it breaks ties in time."""
+the log as delivered, or among those of the day where the log grows; it breaks ties in time."""
 
 EVENT_DESCRIPTIONS: dict[str, str] = {
     "user_id": "Who; null for anonymous sessions",
@@ -19,7 +19,7 @@ EVENT_DESCRIPTIONS: dict[str, str] = {
     "item_id": "An id of catalogue.items",
     "event_type": "clicked, searched, scrolled, or whatever the log says",
     "timestamp": "When, UTC, microseconds",
-    "log_order": "Row in the log as delivered; breaks ties in time",
+    "log_order": "Row as delivered, in the log or in the day; breaks ties in time",
 }
 
 REJECTED_EVENTS: dict[str, pl.DataType] = {**EVENTS, "reason": pl.String()}
