@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from datetime import date
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Literal, get_args, get_origin
+from typing import Annotated, Literal, Self, get_args, get_origin
 
 from pydantic import (
     BaseModel,
@@ -54,17 +54,17 @@ class SimulationSettings(_Section):
 
 
 class LogSettings(_Section):
-    """How a log that grows is read: a directory, a template with ``{date}``, or a database."""
+    """How a log that grows by the day is read (see ``events``); a whole log needs none of this."""
 
-    first_day: date | None = None
-    """The first day that is used; without it, the first that was delivered."""
+    first_day: Annotated[
+        date | None, Field(description="earlier events are left out; default: the first day seen")
+    ] = None
     late_days: Annotated[
         int, Field(ge=0, description="days back that a database is asked for again")
     ] = 3
-    table: str | None = None
-    """The table or view of a database, such as ``shop.clicks``."""
+    table: Annotated[str | None, Field(description="of a database: schema.table or a view")] = None
     window_days: Annotated[
-        int | None, Field(gt=0, description="only so many last days are used")
+        int | None, Field(gt=0, description="only the last so many days are used")
     ] = None
 
 
@@ -75,36 +75,42 @@ class SessionSettings(_Section):
     min_length: Annotated[int, Field(ge=2)] = 2
     max_length: Annotated[int, Field(ge=2)] = 50
     min_support: Annotated[int, Field(ge=1, description="events an item needs in train")] = 5
-    collapse_repeats: bool = True
     support_rounds: Annotated[
         int | None,
-        Field(ge=1, description="of leaving out rare items and short sessions; null: until done"),
+        Field(ge=1, description="of filtering rare items, then short sessions; null: to the end"),
     ] = 1
-    # Not shown with what decides the sessions: another value must not rebuild them.
+    collapse_repeats: bool = True
+    # How they are computed is no part of what they are, so not shown with them: another value
+    # must not build them again.
     memory_limit: Annotated[
-        str | None, Field(repr=False, description="such as 2GB; half of the machine's by default")
+        str | None, Field(repr=False, description="such as 2GB; default: half of the memory")
     ] = None
-
-    @field_validator("support_rounds", mode="before")
-    @classmethod
-    def _read_null(cls, value: object) -> object:
-        return None if value == "null" else value
+    engine: Annotated[
+        Literal["arrays", "duckdb", "polars", "pyspark"],
+        Field(repr=False, description="what makes the sessions of each day"),
+    ] = "arrays"
+    spark_master: Annotated[
+        str, Field(repr=False, description="of the engine pyspark; or sc://host:15002")
+    ] = "local[*]"
 
 
 class SplitSettings(_Section):
-    """Where time is cut: the last shares of the events, or days, are validation and test."""
+    """Where time is cut: the last shares of the events are validation and test.
+
+    With `validation_days` and `test_days` it is cut at midnight (UTC) instead.
+    """
 
     validation_share: Annotated[float, Field(gt=0, lt=0.5)] = 0.1
     test_share: Annotated[float, Field(gt=0, lt=0.5)] = 0.1
     validation_days: Annotated[
-        int | None, Field(ge=1, description="whole days UTC, in place of the shares")
+        int | None, Field(ge=1, description="whole days at the end, before those of test")
     ] = None
-    test_days: Annotated[int | None, Field(ge=1)] = None
+    test_days: Annotated[int | None, Field(ge=1, description="whole days at the end")] = None
 
     @model_validator(mode="after")
-    def _require_both_days(self) -> "SplitSettings":
+    def _require_both_days_or_neither(self) -> Self:
         if (self.validation_days is None) != (self.test_days is None):
-            raise ValueError("validation_days and test_days go together: set both or neither")
+            raise ValueError("validation_days and test_days are set both, or neither")
         return self
 
 
@@ -251,7 +257,11 @@ class Settings(BaseSettings):
     """All settings. ``CROSSREC_SESSIONS__GAP_MINUTES=20`` sets ``sessions.gap_minutes``."""
 
     model_config = SettingsConfigDict(
-        env_prefix=_PREFIX, env_nested_delimiter="__", extra="ignore", frozen=True
+        env_prefix=_PREFIX,
+        env_nested_delimiter="__",
+        env_parse_none_str="null",
+        extra="ignore",
+        frozen=True,
     )
 
     data_dir: Path = Field(default_factory=lambda: project_root() / "data")
@@ -267,13 +277,13 @@ class Settings(BaseSettings):
     """A folder ``<org>/<name>/`` per data set, read in place of the hub."""
 
     events: str = "simulated"
-    """``simulated``, ``uniform`` (the null control), the path or glob of a log; or a log
-    that grows: a directory, a template with ``{date}``, or the URL of a database."""
+    """``simulated``, ``uniform`` (the null control), the path or glob of a log, or a log that grows
+    by the day: a directory, a path with ``{date}``, or ``postgresql://…``."""
     event_columns: dict[str, str] = Field(default_factory=dict)
     """Ours to the log's column names, for example ``{"item_id": "asin"}``."""
 
-    simulation: SimulationSettings = SimulationSettings()
     log: LogSettings = LogSettings()
+    simulation: SimulationSettings = SimulationSettings()
     sessions: SessionSettings = SessionSettings()
     split: SplitSettings = SplitSettings()
     training: TrainingSettings = TrainingSettings()
@@ -321,13 +331,18 @@ class Settings(BaseSettings):
 
     @cached_property
     def deliveries_dir(self) -> Path:
-        """What was read of a growing log: the ledger of its deliveries, and their rows by day."""
+        """Of a growing log: what was delivered, by the day of the event, and the ledger of it."""
         return self.data_dir / "interactions" / "deliveries"
 
     @cached_property
     def rejected_dir(self) -> Path:
-        """Refused events of a growing log, one file a day."""
+        """Of a growing log: refused events with their reasons, Parquet by day."""
         return self.data_dir / "interactions" / "rejected"
+
+    @cached_property
+    def sessions_by_day_dir(self) -> Path:
+        """Sessions cut at midnight, Parquet by day: what a rebuild need not make again."""
+        return self.data_dir / "sessions_by_day"
 
     @cached_property
     def sessions_dir(self) -> Path:

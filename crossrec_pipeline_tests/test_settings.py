@@ -1,4 +1,5 @@
 import os
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -40,23 +41,32 @@ def test_explicit_values_win_over_the_environment(
     assert load_settings(data_dir=tmp_path).data_dir == tmp_path
 
 
-def test_rounds_of_support_may_go_on_until_done(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_bound_on_the_rounds_is_written_null(monkeypatch: pytest.MonkeyPatch) -> None:
     assert load_settings().sessions.support_rounds == 1
     monkeypatch.setenv("CROSSREC_SESSIONS__SUPPORT_ROUNDS", "null")
     assert load_settings().sessions.support_rounds is None
 
 
-def test_days_of_the_split_go_together(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CROSSREC_SPLIT__TEST_DAYS", "1")
-    with pytest.raises(SettingsError, match="set both or neither"):
+def test_days_of_the_split_are_set_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CROSSREC_SPLIT__TEST_DAYS", "7")
+    with pytest.raises(SettingsError, match="validation_days and test_days are set both"):
         load_settings()
-    monkeypatch.setenv("CROSSREC_SPLIT__VALIDATION_DAYS", "2")
-    assert (load_settings().split.validation_days, load_settings().split.test_days) == (2, 1)
+    monkeypatch.setenv("CROSSREC_SPLIT__VALIDATION_DAYS", "7")
+    assert load_settings().split.validation_days == 7
 
 
-def test_memory_limit_is_no_part_of_what_decides_the_sessions() -> None:
-    limited = load_settings().sessions.model_copy(update={"memory_limit": "1GB"})
-    assert repr(limited) == repr(load_settings().sessions)
+def test_first_day_of_a_growing_log_is_a_date(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CROSSREC_LOG__FIRST_DAY", "2024-02-29")
+    assert load_settings().log.first_day == date(2024, 2, 29)
+    monkeypatch.setenv("CROSSREC_LOG__FIRST_DAY", "2023-02-29")
+    with pytest.raises(SettingsError, match="CROSSREC_LOG__FIRST_DAY='2023-02-29'"):
+        load_settings()
+
+
+def test_how_sessions_are_computed_is_not_shown_with_what_they_are() -> None:
+    usual, other = load_settings(), load_settings(sessions={"engine": "polars"})
+    assert str(other.sessions) == str(usual.sessions)
+    assert str(load_settings(sessions={"gap_minutes": 20}).sessions) != str(usual.sessions)
 
 
 def test_lists_of_the_service_are_comma_separated(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,6 +95,9 @@ def test_every_output_is_under_the_data_directory(tmp_path: Path) -> None:
         settings.raw_dir,
         settings.events_dir,
         settings.rejected_events_path,
+        settings.rejected_dir,
+        settings.deliveries_dir,
+        settings.sessions_by_day_dir,
         settings.sessions_dir,
         settings.models_dir,
         settings.serving_dir,
