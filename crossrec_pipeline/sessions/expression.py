@@ -1,12 +1,12 @@
 """In: events, in a frame of any engine that Narwhals knows. Out: sessions, one row an event.
 
-Both functions only say what is to be computed, in operations that DuckDB, polars and PySpark share;
+The functions only say what is to be computed, in operations that DuckDB, polars and PySpark share;
 the engine that the frame belongs to does the work when the result is read. The rules are those of
 `sessions.days`, whose array kernels do the same on one machine.
 
 Events have the columns `session_id`, `user_id`, `item_id`, `time_us` (int64, UTC epoch) and
 `log_order` of `interactions.schema.EVENTS`; others are ignored. Sessions have those of
-`sessions.schema.SESSION_EVENTS`, in no order.
+`sessions.schema.SESSION_EVENTS`, in no order but where `in_file_order` asks for it.
 """
 
 from collections.abc import Sequence
@@ -55,6 +55,31 @@ def sessions_by_date(events: nw.LazyFrame, gap_us: int) -> nw.LazyFrame:
         `date` and the columns of `SESSION_EVENTS`; `start_us` and `position` are within the day.
     """
     return _sessions(events, ("date",), gap_us)
+
+
+def shared_sessions(events: nw.LazyFrame) -> nw.LazyFrame:
+    """Find the session ids that two users have, which no log may hold.
+
+    Parameters
+    ----------
+    events
+        The columns `session_id` and `user_id`.
+
+    Returns
+    -------
+    nw.LazyFrame
+        `session_id`, and two of its users: `one` and `other`.
+    """
+    named = events.filter(~nw.col("session_id").is_null(), ~nw.col("user_id").is_null())
+    users = named.group_by("session_id").agg(
+        one=nw.col("user_id").min(), other=nw.col("user_id").max()
+    )
+    return users.filter(nw.col("one") != nw.col("other"))
+
+
+def in_file_order(sessions: nw.LazyFrame, *before: str) -> nw.LazyFrame:
+    """Sort sessions as the files of days have them, after the columns `before`, nulls first."""
+    return sessions.sort(*before, "start_us", "session_id", "user_id", "position")
 
 
 def _sessions(events: nw.LazyFrame, within: Sequence[str], gap_us: int) -> nw.LazyFrame:

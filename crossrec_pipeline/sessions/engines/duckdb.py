@@ -7,16 +7,17 @@ from pathlib import Path
 
 import duckdb
 import narwhals as nw
+import pyarrow as pa
 
-from crossrec_pipeline.sessions.engines.day_files import (
-    FILE_ORDER,
-    DayCounts,
-    Progress,
-    events_pattern,
+from crossrec_pipeline.interactions.log import Progress
+from crossrec_pipeline.sessions.engines.day_events import (
+    PARTS,
+    find_events,
     gap_in_us,
-    write_day,
+    refuse_shared_sessions,
 )
-from crossrec_pipeline.sessions.expression import sessions_of_log
+from crossrec_pipeline.sessions.engines.day_files import DaySessions, day_path, write_day
+from crossrec_pipeline.sessions.expression import in_file_order, sessions_of_log
 
 _BATCH_ROWS = 1 << 18
 
@@ -30,7 +31,7 @@ def sessionise_days(
     gap_minutes: float,
     memory_limit: str,
     progress: Progress,
-) -> list[DayCounts]:
+) -> list[DaySessions]:
     """Write the sessions of days, one day after the other; what memory cannot hold is spilled.
 
     Parameters
@@ -52,10 +53,9 @@ def sessionise_days(
     Raises
     ------
     SessionsError
-        If a day has no events.
+        If a day has no events, a file cannot be read, or two users have a session of the same id.
     """
-    target_dir.mkdir(parents=True, exist_ok=True)
-    counts = []
+    made = []
     with (
         tempfile.TemporaryDirectory(prefix="crossrec-spill-") as spill,
         duckdb.connect() as connection,
@@ -66,9 +66,9 @@ def sessionise_days(
         # What must be in order says so itself.
         connection.execute("set preserve_insertion_order = false")
         for day in days:
-            counts.append(_sessionise_day(connection, events_dir, day, target_dir, gap_minutes))
-            progress(f"{day}: {counts[-1].events_out:,} events in sessions")
-    return counts
+            made.append(_sessionise_day(connection, events_dir, day, target_dir, gap_minutes))
+            progress(f"{day}: {made[-1].n_sessions:,} sessions of {made[-1].n_events:,} events")
+    return made
 
 
 def _sessionise_day(
@@ -77,11 +77,19 @@ def _sessionise_day(
     day: date,
     target_dir: Path,
     gap_minutes: float,
-) -> DayCounts:
-    log = connection.read_parquet(events_pattern(events_dir, day), hive_partitioning=False)
-    counted = log.aggregate("count(*), count(*) filter (session_id is null and user_id is null)")
-    ((events_in, unattributed),) = counted.fetchall()
-    sessions = sessions_of_log(nw.from_native(log.project(_EVENTS)), gap_in_us(gap_minutes))
-    relation: duckdb.DuckDBPyRelation = sessions.sort(*FILE_ORDER).to_native()
-    written = write_day(relation.to_arrow_reader(_BATCH_ROWS), target_dir, day)
-    return DayCounts(day, events_in, written, unattributed)
+) -> DaySessions:
+    of_day = find_events(events_dir, day)
+    log = connection.read_parquet(str(of_day.folder / PARTS), hive_partitioning=False)
+    events = nw.from_native(log.project(_EVENTS))
+    refuse_shared_sessions(events)
+    sessions: duckdb.DuckDBPyRelation = in_file_order(
+        sessions_of_log(events, gap_in_us(gap_minutes))
+    ).to_native()
+    batches = sessions.to_arrow_reader(_BATCH_ROWS)
+    return write_day(
+        day_path(target_dir, day),
+        (pa.Table.from_batches([batch]) for batch in batches),
+        events_digest=of_day.digest,
+        gap_minutes=gap_minutes,
+        n_events=of_day.n_events,
+    )

@@ -7,15 +7,15 @@ from pathlib import Path
 import narwhals as nw
 import polars as pl
 
-from crossrec_pipeline.sessions.engines.day_files import (
-    FILE_ORDER,
-    DayCounts,
-    Progress,
-    events_pattern,
+from crossrec_pipeline.interactions.log import Progress
+from crossrec_pipeline.sessions.engines.day_events import (
+    PARTS,
+    find_events,
     gap_in_us,
-    write_day,
+    refuse_shared_sessions,
 )
-from crossrec_pipeline.sessions.expression import sessions_of_log
+from crossrec_pipeline.sessions.engines.day_files import DaySessions, day_path, write_day
+from crossrec_pipeline.sessions.expression import in_file_order, sessions_of_log
 
 
 def sessionise_days(
@@ -24,7 +24,7 @@ def sessionise_days(
     target_dir: Path,
     gap_minutes: float,
     progress: Progress,
-) -> list[DayCounts]:
+) -> list[DaySessions]:
     """Write the sessions of days, one day after the other, each of which must fit into memory.
 
     Parameters
@@ -44,28 +44,31 @@ def sessionise_days(
     Raises
     ------
     SessionsError
-        If a day has no events.
+        If a day has no events, a file cannot be read, or two users have a session of the same id.
     """
-    counts = []
+    made = []
     for day in days:
-        counts.append(_sessionise_day(events_dir, day, target_dir, gap_minutes))
-        progress(f"{day}: {counts[-1].events_out:,} events in sessions")
-    return counts
+        made.append(_sessionise_day(events_dir, day, target_dir, gap_minutes))
+        progress(f"{day}: {made[-1].n_sessions:,} sessions of {made[-1].n_events:,} events")
+    return made
 
 
-def _sessionise_day(events_dir: Path, day: date, target_dir: Path, gap_minutes: float) -> DayCounts:
-    log = pl.scan_parquet(events_pattern(events_dir, day), hive_partitioning=False)
-    without_id = pl.col("session_id").is_null() & pl.col("user_id").is_null()
-    counted = log.select(pl.len().alias("all"), without_id.sum().alias("unattributed")).collect()
-    events = log.select(
-        "session_id",
-        "user_id",
-        "item_id",
-        pl.col("timestamp").dt.epoch("us").alias("time_us"),
-        "log_order",
+def _sessionise_day(
+    events_dir: Path, day: date, target_dir: Path, gap_minutes: float
+) -> DaySessions:
+    of_day = find_events(events_dir, day)
+    log = pl.scan_parquet(str(of_day.folder / PARTS), hive_partitioning=False)
+    time_us = pl.col("timestamp").dt.epoch("us").alias("time_us")
+    events = nw.from_native(log.select("session_id", "user_id", "item_id", time_us, "log_order"))
+    refuse_shared_sessions(events)
+    sessions: pl.LazyFrame = in_file_order(
+        sessions_of_log(events, gap_in_us(gap_minutes))
+    ).to_native()
+    made = sessions.collect(engine="streaming")
+    return write_day(
+        day_path(target_dir, day),
+        [made.to_arrow(compat_level=pl.CompatLevel.oldest())],
+        events_digest=of_day.digest,
+        gap_minutes=gap_minutes,
+        n_events=of_day.n_events,
     )
-    sessions = sessions_of_log(nw.from_native(events), gap_in_us(gap_minutes))
-    made = sessions.sort(*FILE_ORDER).to_native().collect(engine="streaming")
-    table = made.to_arrow(compat_level=pl.CompatLevel.oldest())
-    written = write_day(table.to_batches(), target_dir, day)
-    return DayCounts(day, counted["all"].item(), written, counted["unattributed"].item())

@@ -21,17 +21,19 @@ _IDS = (None, None, "a", "b", 'o\'b "c"', "ü/ö=%", "\uffee", "\U0001f600", "")
 def random_log(seed: int, n_events: int = 300) -> list[LogRow]:
     """Return events around two midnights: ties, duplicates, silences of just the gap, late ones."""
     draw = random.Random(seed)
+    owners: dict[str | None, str | None] = {}
     rows = []
     for log_order in range(n_events):
-        midnight = draw.choice((1, 2))
-        time_us = FIRST_US + midnight * DAY_US + draw.randrange(-12, 12) * GAP_US // 2
+        session_id, user_id = draw.choice(_IDS), draw.choice(_IDS)
+        if session_id is not None and user_id is not None:
+            user_id = owners.setdefault(session_id, user_id)
+        time_us = FIRST_US + draw.choice((1, 2)) * DAY_US + draw.randrange(-12, 12) * GAP_US // 2
         time_us += draw.choice((0, 0, 0, 1))
-        item_id = draw.choice("xyzäö")
-        rows.append(LogRow(draw.choice(_IDS), draw.choice(_IDS), item_id, time_us, log_order))
+        rows.append(LogRow(session_id, user_id, draw.choice("xyzäö"), time_us, log_order))
         if draw.random() < 0.1:
-            rows.append(rows[draw.randrange(len(rows))])
-    # The second day also comes late: behind all others in the log, before them in time.
-    rows.append(LogRow(None, "late", "x", FIRST_US + DAY_US + 7, n_events))
+            rows.append(draw.choice(rows))
+    # Behind all others in the log, before them in time.
+    rows.append(LogRow(None, "late", "x", FIRST_US + 7, n_events))
     return rows
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from crossrec_pipeline.errors import SessionsError
 from crossrec_pipeline.sessions.engines import duckdb, polars
-from crossrec_pipeline.sessions.engines.day_files import DayCounts
+from crossrec_pipeline.sessions.engines.day_files import DaySessions, day_path
 from crossrec_pipeline.sessions.schema import SESSION_EVENTS
 from crossrec_pipeline_tests.sessions import session_rules as rules
 from crossrec_pipeline_tests.sessions.engines.random_logs import (
@@ -21,15 +21,15 @@ from crossrec_pipeline_tests.sessions.engines.random_logs import (
     write_log,
 )
 
-Sessionise = Callable[[Path, Sequence[date], Path], list[DayCounts]]
+Sessionise = Callable[[Path, Sequence[date], Path], list[DaySessions]]
 
 
-def _by_duckdb(events_dir: Path, days: Sequence[date], target_dir: Path) -> list[DayCounts]:
+def _by_duckdb(events_dir: Path, days: Sequence[date], target_dir: Path) -> list[DaySessions]:
     limit = "100MB"
     return duckdb.sessionise_days(events_dir, days, target_dir, GAP_MINUTES, limit, lambda _: None)
 
 
-def _by_polars(events_dir: Path, days: Sequence[date], target_dir: Path) -> list[DayCounts]:
+def _by_polars(events_dir: Path, days: Sequence[date], target_dir: Path) -> list[DaySessions]:
     return polars.sessionise_days(events_dir, days, target_dir, GAP_MINUTES, lambda _: None)
 
 
@@ -40,15 +40,17 @@ ENGINES = pytest.mark.parametrize("sessionise", [_by_duckdb, _by_polars], ids=["
 @pytest.mark.parametrize("seed", range(5))
 def test_files_hold_the_sessions_of_each_day_in_order(sessionise: Sessionise, seed, tmp_path):
     log = random_log(seed)
-    counts = sessionise(write_log(log, tmp_path / "events"), days_of(log), tmp_path / "made")
+    days = days_of(log)
+    made = sessionise(write_log(log, tmp_path / "events"), days, tmp_path / "made")
     expected = rules.sessions_by_date(log, GAP_US)
-    for count in counts:
-        made = pl.read_parquet(tmp_path / "made" / f"date={count.day}.parquet")
-        assert dict(made.schema) == SESSION_EVENTS
-        assert made.rows() == expected[str(count.day)]
-        n_events = sum(row.date == str(count.day) for row in log)
-        assert count.events_in == n_events == count.events_out + count.unattributed
-    assert [str(count.day) for count in counts] == sorted(expected)
+    for day, about in zip(days, made, strict=True):
+        rows = expected[str(day)]
+        frame = pl.read_parquet(day_path(tmp_path / "made", day))
+        assert dict(frame.schema) == SESSION_EVENTS
+        assert frame.rows() == rows
+        n_events = sum(row.date == str(day) for row in log)
+        assert (about.n_events, about.n_unattributed) == (n_events, n_events - len(rows))
+        assert about.n_sessions == sum(row.position == 0 for row in rows)
 
 
 @ENGINES
@@ -70,6 +72,22 @@ def test_day_without_events_is_refused_and_those_before_it_stay(sessionise: Sess
 @ENGINES
 def test_day_of_events_without_ids_gives_an_empty_file(sessionise: Sessionise, tmp_path):
     log = [rules.LogRow(None, None, "x", 0, 0)]
-    counts = sessionise(write_log(log, tmp_path / "events"), days_of(log), tmp_path / "made")
-    assert counts == [DayCounts(date(1970, 1, 1), events_in=1, events_out=0, unattributed=1)]
-    assert pl.read_parquet(tmp_path / "made").is_empty()
+    (made,) = sessionise(write_log(log, tmp_path / "events"), days_of(log), tmp_path / "made")
+    assert (made.n_events, made.n_unattributed, made.n_sessions) == (1, 1, 0)
+    assert pl.read_parquet(day_path(tmp_path / "made", date(1970, 1, 1))).is_empty()
+
+
+@ENGINES
+def test_session_id_of_two_users_is_refused(sessionise: Sessionise, tmp_path):
+    log = [rules.LogRow("s", user, "x", 0, 0) for user in ("b", "a", None)]
+    with pytest.raises(SessionsError, match="session_id 's' is used by two users, 'a' and 'b'"):
+        sessionise(write_log(log, tmp_path / "events"), days_of(log), tmp_path / "made")
+
+
+@ENGINES
+def test_file_that_is_not_whole_is_named(sessionise: Sessionise, tmp_path):
+    log = random_log(0)
+    part = write_log(log, tmp_path / "events") / f"date={FIRST_DAY}" / "part-0.parquet"
+    part.write_bytes(part.read_bytes()[:-9])
+    with pytest.raises(SessionsError, match=f"{part} is not whole"):
+        sessionise(tmp_path / "events", [FIRST_DAY], tmp_path / "made")

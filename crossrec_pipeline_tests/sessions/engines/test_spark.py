@@ -1,0 +1,116 @@
+"""Spark on the days of a log, in this process and through Spark Connect."""
+
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import polars as pl
+import pytest
+
+from crossrec_pipeline.errors import SessionsError
+from crossrec_pipeline.sessions.engines import duckdb
+from crossrec_pipeline.sessions.engines.day_files import day_path
+from crossrec_pipeline.sessions.engines.spark import Exchange, SparkDay, sessionise_days
+from crossrec_pipeline.sessions.engines.spark_session import spark_session
+from crossrec_pipeline.sessions.schema import SESSION_EVENTS
+from crossrec_pipeline_tests.sessions import session_rules as rules
+from crossrec_pipeline_tests.sessions.engines.random_logs import (
+    FIRST_DAY,
+    GAP_MINUTES,
+    GAP_US,
+    days_of,
+    random_log,
+    write_log,
+)
+from crossrec_pipeline_tests.sessions.engines.spark_here import (
+    MASTER,
+    MEMORY_BYTES,
+    NEEDS_SPARK,
+    connect_server,
+)
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+pytestmark = NEEDS_SPARK
+
+
+@pytest.fixture(scope="module", params=["local", "connect"])
+def spark(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator["SparkSession"]:
+    if request.param == "local":
+        with spark_session(MASTER, MEMORY_BYTES) as session:
+            yield session
+        return
+    log = tmp_path_factory.mktemp("connect") / "server.log"
+    with connect_server(log) as master, spark_session(master, MEMORY_BYTES) as session:
+        yield session
+
+
+def _sessionise(
+    spark: "SparkSession", events_dir: Path, days: list[date], lines: list[str] | None = None
+) -> list[SparkDay]:
+    folder = events_dir.parent
+    exchange = Exchange(events_dir.as_uri(), (folder / "staging").as_uri())
+    say = ([] if lines is None else lines).append
+    return sessionise_days(spark, events_dir, days, exchange, folder / "made", GAP_MINUTES, say)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_files_hold_the_sessions_of_each_day_in_order(spark, seed, tmp_path):
+    log = random_log(seed)
+    expected = rules.sessions_by_date(log, GAP_US)
+    made = _sessionise(spark, write_log(log, tmp_path / "events"), days_of(log))
+    assert [str(of.day) for of in made] == sorted(expected)
+    for of in made:
+        frame = pl.read_parquet(day_path(tmp_path / "made", of.day))
+        assert dict(frame.schema) == SESSION_EVENTS
+        assert frame.rows() == expected[str(of.day)]
+        assert of.is_complete
+
+
+def test_files_say_of_themselves_what_duckdb_says(spark, tmp_path):
+    log = random_log(3)
+    events_dir, days = write_log(log, tmp_path / "events"), days_of(log)
+    lines: list[str] = []
+    made = _sessionise(spark, events_dir, days, lines)
+    assert [of.sessions for of in made] == duckdb.sessionise_days(
+        events_dir, days, tmp_path / "duckdb", GAP_MINUTES, "100MB", lambda _: None
+    )
+    assert lines[0] == f"Spark {spark.version} has made 3 days"
+    assert lines[1].startswith("2023-01-01: ")
+
+
+def test_day_of_events_without_ids_gives_an_empty_file(spark, tmp_path):
+    events_dir = write_log([rules.LogRow(None, None, "x", 0, 0)], tmp_path / "events")
+    (made,) = _sessionise(spark, events_dir, [date(1970, 1, 1)])
+    assert (made.n_without_id, made.sessions.n_events, made.is_complete) == (1, 1, True)
+    assert pl.read_parquet(day_path(tmp_path / "made", made.day)).is_empty()
+
+
+def test_no_days_are_no_work(spark, tmp_path):
+    assert _sessionise(spark, tmp_path / "events", []) == []
+
+
+def test_session_id_of_two_users_is_refused(spark, tmp_path):
+    log = [rules.LogRow("s", user, "x", 0, 0) for user in ("b", "a", None)]
+    events_dir = write_log(log, tmp_path / "events")
+    with pytest.raises(SessionsError, match="session_id 's' is used by two users, 'a' and 'b'"):
+        _sessionise(spark, events_dir, [date(1970, 1, 1)])
+
+
+def test_failure_inside_spark_is_said_in_one_line(spark, tmp_path):
+    log = random_log(0)
+    events_dir = write_log(log, tmp_path / "events")
+    # Whole by its footer; the page behind the first magic number is not.
+    part = events_dir / f"date={FIRST_DAY}" / "part-0.parquet"
+    damaged = bytearray(part.read_bytes())
+    damaged[4:40] = b"\xff" * 36
+    part.write_bytes(damaged)
+    with pytest.raises(SessionsError) as refused:
+        _sessionise(spark, events_dir, days_of(log))
+    assert str(refused.value).startswith(f"Spark cannot make sessions of {events_dir.as_uri()}: ")
+    assert "\n" not in str(refused.value)
+    assert "at org.apache" not in str(refused.value)
