@@ -92,6 +92,10 @@ class SessionSettings(_Section):
     spark_master: Annotated[
         str, Field(repr=False, description="of the engine pyspark; or sc://host:15002")
     ] = "local[*]"
+    spark_storage: Annotated[
+        str | None,
+        Field(repr=False, description="URL of a folder for a cluster that has no disk in common"),
+    ] = None
 
 
 class SplitSettings(_Section):
@@ -130,6 +134,13 @@ class TrainingSettings(_Section):
     checkpoint_minutes: Annotated[
         float, Field(gt=0, repr=False, description="training that a crash may cost at most")
     ] = 5.0
+    max_restarts: Annotated[
+        int, Field(ge=0, repr=False, description="after a process was lost, from the checkpoint")
+    ] = 2
+    nodes: Annotated[int, Field(gt=0, description="machines, each with `processes`")] = 1
+    rendezvous: Annotated[
+        str | None, Field(repr=False, description="host:port where several nodes meet")
+    ] = None
 
 
 class QualitySettings(_Section):

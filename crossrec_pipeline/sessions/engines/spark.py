@@ -27,6 +27,7 @@ from crossrec_pipeline.sessions.engines.day_events import (
     refuse_shared_sessions,
 )
 from crossrec_pipeline.sessions.engines.day_files import DaySessions, day_path, write_day
+from crossrec_pipeline.sessions.engines.exchange import Exchange
 from crossrec_pipeline.sessions.expression import in_file_order, sessions_by_date
 
 if TYPE_CHECKING:
@@ -46,22 +47,6 @@ _EVENTS = (
 _CAUSED_BY = "Caused by: "
 _JAVA_CLASS = re.compile(r"^(?:[a-z_]\w*\.)+[A-Z][\w$]*: ")
 _PYTHON_PREFIX = re.compile(r"^An error occurred while calling \S+\s*:?\s*")
-
-
-@dataclass(frozen=True)
-class Exchange:
-    """Where this machine and the cluster leave files for one another, both by the same URL.
-
-    Attributes
-    ----------
-    events
-        The folder of ``date=YYYY-MM-DD/part-*.parquet`` that Spark reads.
-    staging
-        A folder that Spark replaces. What is in it afterwards may be deleted.
-    """
-
-    events: str
-    staging: str
 
 
 @dataclass(frozen=True)

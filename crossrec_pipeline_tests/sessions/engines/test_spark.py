@@ -11,7 +11,8 @@ import pytest
 from crossrec_pipeline.errors import SessionsError
 from crossrec_pipeline.sessions.engines import duckdb
 from crossrec_pipeline.sessions.engines.day_files import day_path
-from crossrec_pipeline.sessions.engines.spark import Exchange, SparkDay, sessionise_days
+from crossrec_pipeline.sessions.engines.exchange import exchange_in_place, exchange_through
+from crossrec_pipeline.sessions.engines.spark import SparkDay, sessionise_days
 from crossrec_pipeline.sessions.engines.spark_session import spark_session
 from crossrec_pipeline.sessions.schema import SESSION_EVENTS
 from crossrec_pipeline_tests.sessions import session_rules as rules
@@ -52,10 +53,10 @@ def spark(
 def _sessionise(
     spark: "SparkSession", events_dir: Path, days: list[date], lines: list[str] | None = None
 ) -> list[SparkDay]:
-    folder = events_dir.parent
-    exchange = Exchange(events_dir.as_uri(), (folder / "staging").as_uri())
+    target_dir = events_dir.parent / "made"
     say = ([] if lines is None else lines).append
-    return sessionise_days(spark, events_dir, days, exchange, folder / "made", GAP_MINUTES, say)
+    with exchange_in_place(events_dir, target_dir) as exchange:
+        return sessionise_days(spark, events_dir, days, exchange, target_dir, GAP_MINUTES, say)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -88,6 +89,20 @@ def test_day_of_events_without_ids_gives_an_empty_file(spark, tmp_path):
     (made,) = _sessionise(spark, events_dir, [date(1970, 1, 1)])
     assert (made.n_without_id, made.sessions.n_events, made.is_complete) == (1, 1, True)
     assert pl.read_parquet(day_path(tmp_path / "made", made.day)).is_empty()
+
+
+def test_events_can_go_through_a_storage_that_is_left_as_it_was(spark, tmp_path):
+    log = random_log(4)
+    events_dir, days = write_log(log, tmp_path / "events"), days_of(log)
+    (storage := tmp_path / "bucket").mkdir()
+    with exchange_through(storage.as_uri(), events_dir, days[:2]) as exchange:
+        sessionise_days(
+            spark, events_dir, days[:2], exchange, tmp_path / "made", GAP_MINUTES, lambda _: None
+        )
+    for day in days[:2]:
+        made = pl.read_parquet(day_path(tmp_path / "made", day))
+        assert made.rows() == rules.sessions_by_date(log, GAP_US)[str(day)]
+    assert list(storage.iterdir()) == []
 
 
 def test_no_days_are_no_work(spark, tmp_path):

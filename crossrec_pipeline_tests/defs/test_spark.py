@@ -1,0 +1,90 @@
+"""The job of Spark that Dagster starts: what it makes, reports and says when it fails."""
+
+from datetime import date
+from pathlib import Path
+
+import dagster as dg
+import polars as pl
+import pytest
+
+from crossrec_pipeline.defs.failures import reports_errors
+from crossrec_pipeline.defs.spark import ROWS_CHECK, SparkRun, sessionise_days_on_spark
+from crossrec_pipeline.sessions.engines.day_files import DaySessions, day_path
+from crossrec_pipeline.sessions.engines.spark import SparkDay
+from crossrec_pipeline.settings import Settings, load_settings
+from crossrec_pipeline_tests.sessions import session_rules as rules
+from crossrec_pipeline_tests.sessions.engines.random_logs import (
+    FIRST_DAY,
+    GAP_MINUTES,
+    GAP_US,
+    days_of,
+    random_log,
+    write_log,
+)
+from crossrec_pipeline_tests.sessions.engines.spark_here import NEEDS_SPARK
+
+LOG = random_log(5)
+KEY = dg.AssetKey(["sessions", "by_day"])
+
+# Dagster says so of what its own Pipes use.
+pytestmark = [
+    *NEEDS_SPARK,
+    pytest.mark.filterwarnings("ignore:AssetExecutionContext.run_id is deprecated"),
+]
+
+
+@dg.asset(key=KEY, check_specs=[dg.AssetCheckSpec(ROWS_CHECK, asset=KEY)])
+@reports_errors
+def by_day(
+    context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings]
+) -> dg.MaterializeResult:
+    run = sessionise_days_on_spark(context, settings, days_of(LOG))
+    return dg.MaterializeResult(metadata=run.metadata(), check_results=[run.rows_check(KEY)])
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    sessions = {"gap_minutes": GAP_MINUTES, "spark_master": "local[1]", "memory_limit": "1GB"}
+    settings = load_settings(data_dir=tmp_path, sessions=sessions)
+    write_log(LOG, settings.events_dir)
+    return settings
+
+
+def test_days_are_written_counted_and_checked(settings):
+    result = dg.materialize([by_day], resources={"settings": settings})
+    expected = rules.sessions_by_date(LOG, GAP_US)
+    for day in days_of(LOG):
+        made = pl.read_parquet(day_path(settings.sessions_by_day_dir, day))
+        assert made.rows() == expected[str(day)]
+    shown = result.asset_materializations_for_node("sessions__by_day")[0].metadata
+    assert shown["rows by day"].value == {day: len(rows) for day, rows in expected.items()}
+    assert shown["events read"].value == len(LOG)
+    assert str(shown["engine"].value).startswith("Spark 4.")
+    (check,) = result.get_asset_check_evaluations()
+    assert check.passed
+    assert [path.name for path in settings.sessions_by_day_dir.iterdir() if path.is_dir()] == []
+
+
+def test_failure_in_the_job_is_dagsters_failure_in_its_own_words(settings):
+    part = settings.events_dir / f"date={FIRST_DAY}" / "part-0.parquet"
+    damaged = bytearray(part.read_bytes())
+    damaged[4:40] = b"\xff" * 36
+    part.write_bytes(damaged)
+    result = dg.materialize([by_day], resources={"settings": settings}, raise_on_error=False)
+    failure = result.failure_data_for_node("sessions__by_day")
+    assert failure is not None
+    assert failure.user_failure_data is not None
+    said = failure.user_failure_data.description
+    assert said is not None
+    assert said.startswith(f"Spark cannot make sessions of {settings.events_dir.as_uri()}: ")
+    assert "\n" not in said
+    assert not list(settings.sessions_by_day_dir.glob("date=*"))
+
+
+def test_check_names_the_days_that_lost_events():
+    about = DaySessions("digest", 30.0, 10, 3, 2, 0)
+    days = [SparkDay(date(2023, 1, 1), about, 3), SparkDay(date(2023, 1, 2), about, 1)]
+    check = SparkRun("4.0", days).rows_check(KEY)
+    # 10 events, 7 in sessions, 1 without ids: 2 are nowhere.
+    assert not check.passed
+    assert check.metadata["events lost, by day"].value == {"2023-01-02": 2}
