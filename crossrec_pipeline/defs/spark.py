@@ -12,7 +12,7 @@ import dagster as dg
 from dagster._core.errors import DagsterPipesExecutionError
 
 from crossrec_pipeline.errors import SessionsError
-from crossrec_pipeline.sessions.engines.day_files import DaySessions
+from crossrec_pipeline.sessions.day_files import DaySessions
 from crossrec_pipeline.sessions.engines.spark import SparkDay
 from crossrec_pipeline.sessions.memory_limit import memory_limit_bytes
 from crossrec_pipeline.settings import Settings
@@ -76,7 +76,7 @@ class SparkRun:
 def sessionise_days_on_spark(
     context: dg.AssetExecutionContext, settings: Settings, days: Sequence[date]
 ) -> SparkRun:
-    """Write the sessions of days by one job of Spark, in a process of its own; its lines are logged.
+    """Write the sessions of days by one job of Spark in a process of its own; log its lines.
 
     Raises
     ------

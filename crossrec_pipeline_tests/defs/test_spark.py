@@ -9,7 +9,7 @@ import pytest
 
 from crossrec_pipeline.defs.failures import reports_errors
 from crossrec_pipeline.defs.spark import ROWS_CHECK, SparkRun, sessionise_days_on_spark
-from crossrec_pipeline.sessions.engines.day_files import DaySessions, day_path
+from crossrec_pipeline.sessions.day_files import DaySessions, day_path
 from crossrec_pipeline.sessions.engines.spark import SparkDay
 from crossrec_pipeline.settings import Settings, load_settings
 from crossrec_pipeline_tests.sessions import session_rules as rules

@@ -11,12 +11,10 @@ import pyarrow.parquet as pq
 
 from crossrec_pipeline.digests import files_digest
 from crossrec_pipeline.errors import SessionsError
-from crossrec_pipeline.sessions.engines.day_files import shared_session
+from crossrec_pipeline.sessions.build import MICROSECONDS_PER_MINUTE, shared_session
 from crossrec_pipeline.sessions.expression import shared_sessions
 
 PARTS = "part-*.parquet"
-
-_US_PER_MINUTE = 60_000_000
 
 
 @dataclass(frozen=True)
@@ -79,4 +77,4 @@ def refuse_shared_sessions(events: nw.LazyFrame[Any]) -> None:
 
 def gap_in_us(gap_minutes: float) -> int:
     """Return a gap in the unit of the log's times."""
-    return round(gap_minutes * _US_PER_MINUTE)
+    return round(gap_minutes * MICROSECONDS_PER_MINUTE)

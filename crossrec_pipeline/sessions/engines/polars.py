@@ -8,13 +8,13 @@ import narwhals as nw
 import polars as pl
 
 from crossrec_pipeline.interactions.log import Progress
+from crossrec_pipeline.sessions.day_files import DaySessions, day_path, write_day
 from crossrec_pipeline.sessions.engines.day_events import (
     PARTS,
     find_events,
     gap_in_us,
     refuse_shared_sessions,
 )
-from crossrec_pipeline.sessions.engines.day_files import DaySessions, day_path, write_day
 from crossrec_pipeline.sessions.expression import in_file_order, sessions_of_log
 
 

@@ -20,13 +20,13 @@ import pyarrow.parquet as pq
 
 from crossrec_pipeline.errors import SessionsError
 from crossrec_pipeline.interactions.log import Progress
+from crossrec_pipeline.sessions.day_files import DaySessions, day_path, write_day
 from crossrec_pipeline.sessions.engines.day_events import (
     PARTS,
     find_events,
     gap_in_us,
     refuse_shared_sessions,
 )
-from crossrec_pipeline.sessions.engines.day_files import DaySessions, day_path, write_day
 from crossrec_pipeline.sessions.engines.exchange import Exchange
 from crossrec_pipeline.sessions.expression import in_file_order, sessions_by_date
 

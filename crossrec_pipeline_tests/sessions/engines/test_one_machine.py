@@ -8,8 +8,9 @@ import polars as pl
 import pytest
 
 from crossrec_pipeline.errors import SessionsError
+from crossrec_pipeline.sessions.day_files import DaySessions, day_path, read_about
+from crossrec_pipeline.sessions.days import sessionise_day
 from crossrec_pipeline.sessions.engines import duckdb, polars
-from crossrec_pipeline.sessions.engines.day_files import DaySessions, day_path
 from crossrec_pipeline.sessions.schema import SESSION_EVENTS
 from crossrec_pipeline_tests.sessions import session_rules as rules
 from crossrec_pipeline_tests.sessions.engines.random_logs import (
@@ -51,6 +52,18 @@ def test_files_hold_the_sessions_of_each_day_in_order(sessionise: Sessionise, se
         n_events = sum(row.date == str(day) for row in log)
         assert (about.n_events, about.n_unattributed) == (n_events, n_events - len(rows))
         assert about.n_sessions == sum(row.position == 0 for row in rows)
+
+
+@ENGINES
+def test_files_hold_and_say_what_those_of_the_arrays_do(sessionise: Sessionise, tmp_path):
+    log = random_log(6)
+    events_dir, days = write_log(log, tmp_path / "events"), days_of(log)
+    for day, about in zip(days, sessionise(events_dir, days, tmp_path / "made"), strict=True):
+        target = day_path(tmp_path / "arrays", day)
+        assert sessionise_day(events_dir / f"date={day}", target, GAP_MINUTES) == about
+        made = day_path(tmp_path / "made", day)
+        assert read_about(made) == about
+        assert pl.read_parquet(made).equals(pl.read_parquet(target))
 
 
 @ENGINES

@@ -9,8 +9,8 @@ import polars as pl
 import pytest
 
 from crossrec_pipeline.errors import SessionsError
+from crossrec_pipeline.sessions.day_files import day_path
 from crossrec_pipeline.sessions.engines import duckdb
-from crossrec_pipeline.sessions.engines.day_files import day_path
 from crossrec_pipeline.sessions.engines.exchange import exchange_in_place, exchange_through
 from crossrec_pipeline.sessions.engines.spark import SparkDay, sessionise_days
 from crossrec_pipeline.sessions.engines.spark_session import spark_session
