@@ -27,7 +27,7 @@ from crossrec_pipeline.sessions.day_files import (
 )
 from crossrec_pipeline.sessions.memory_limit import memory_limit_bytes
 
-_BYTES_AN_EVENT = 200
+_BYTES_AN_EVENT = 160
 """Memory that a day takes at most, most of it while rows are laid out anew."""
 
 

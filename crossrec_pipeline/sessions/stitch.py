@@ -7,7 +7,7 @@ the log that are known to occur on a later day.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
@@ -95,10 +95,8 @@ class _Joined:
 
     @property
     def end_us(self) -> np.ndarray:
-        end = np.empty(len(self.last_day), dtype=np.int64)
-        # The last run of a session is written last.
-        end[self.session] = self.time_us[self.first + self.length - 1]
-        return end
+        is_last_run = np.append(self.session[1:] != self.session[:-1], True)
+        return self.time_us[(self.first + self.length - 1)[is_last_run]]
 
     def only(self, sessions: np.ndarray, collapse_repeats: bool) -> WholeSessions:
         chosen = sessions[self.session]
@@ -175,18 +173,20 @@ def stitch(
             )
             yield joined.only(~stays, collapse_repeats)
             still_open = _Open(joined.only(stays, False), joined.last_day[stays])
-    rest = still_open.sessions
-    runs = np.arange(len(rest))
+    yield _finish(still_open.sessions, collapse_repeats)
+
+
+def _finish(sessions: WholeSessions, collapse_repeats: bool) -> WholeSessions:
     item, time_us, offsets = join_runs(
-        rest.item,
-        rest.time_us,
-        rest.offsets[:-1],
-        np.diff(rest.offsets),
-        runs,
-        len(runs),
+        sessions.item,
+        sessions.time_us,
+        sessions.offsets[:-1],
+        np.diff(sessions.offsets),
+        np.arange(len(sessions)),
+        len(sessions),
         collapse_repeats,
     )
-    yield WholeSessions(offsets, item, time_us, rest.names, rest.read_from_us)
+    return replace(sessions, offsets=offsets, item=item, time_us=time_us)
 
 
 def _join(
