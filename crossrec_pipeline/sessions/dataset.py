@@ -8,6 +8,7 @@ import polars as pl
 
 from crossrec_pipeline.interactions.log import Progress
 from crossrec_pipeline.sessions.assemble import assemble, require_lengths
+from crossrec_pipeline.sessions.day_files import latest_days
 from crossrec_pipeline.sessions.days import bring_up_to_date
 from crossrec_pipeline.sessions.statistics import SessionStatistics
 from crossrec_pipeline.sessions.store import SessionDataset
@@ -21,6 +22,7 @@ def build_session_dataset(
     split: SplitSettings,
     *,
     by_day_dir: Path | None = None,
+    window_days: int | None = None,
     memory_limit: str | None = None,
     progress: Progress | None = None,
 ) -> tuple[SessionDataset, SessionStatistics]:
@@ -38,6 +40,7 @@ def build_session_dataset(
             split,
             target,
             by_day_dir=by_day_dir,
+            window_days=window_days,
             memory_limit=memory_limit,
             progress=progress,
         )
@@ -52,6 +55,7 @@ def write_session_dataset(
     target: Path,
     *,
     by_day_dir: Path | None = None,
+    window_days: int | None = None,
     memory_limit: str | None = None,
     progress: Progress | None = None,
 ) -> SessionStatistics:
@@ -70,6 +74,8 @@ def write_session_dataset(
     by_day_dir
         Where the sessions of each day are kept, so that the next build makes only those of days
         that have changed; by default they are not kept.
+    window_days
+        How many days up to the last one of the log are used; by default all (see `assemble`).
     memory_limit
         About what is held in memory, such as ``"2GB"``; half of this machine's by default.
     progress
@@ -93,4 +99,5 @@ def write_session_dataset(
         days = bring_up_to_date(
             events_dir, by_day_dir, sessions.gap_minutes, progress, memory_limit=memory_limit
         ).days
-        return assemble(by_day_dir, days, items, sessions, split, target, memory_limit, progress)
+        used = latest_days(days, window_days)
+        return assemble(by_day_dir, used, items, sessions, split, target, memory_limit, progress)

@@ -83,6 +83,22 @@ def list_days(by_day_dir: Path) -> list[date]:
     return sorted(date.fromisoformat(name[len("date=") : -len(".parquet")]) for name in names)
 
 
+def latest_days(days: Iterable[date], window_days: int | None) -> list[date]:
+    """Return the days of the calendar window that ends with the last of them, in order.
+
+    Parameters
+    ----------
+    days
+        The days there are.
+    window_days
+        Length of the window, days without a file included; None takes all.
+    """
+    ordered = sorted(days)
+    if window_days is None or not ordered:
+        return ordered
+    return [day for day in ordered if (ordered[-1] - day).days < window_days]
+
+
 def write_day(
     target: Path,
     rows: Iterable[pa.Table],

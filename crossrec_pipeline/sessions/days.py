@@ -5,7 +5,9 @@ can be built in any order and by several processes, and a late event reopens one
 crosses midnight is joined when the days are read in order (`stitch`).
 """
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -99,7 +101,8 @@ def bring_up_to_date(
 ) -> DaysBuilt:
     """Build the days whose events, or whose gap, changed; remove the days that are gone.
 
-    What is done stays done: broken off and called again, it goes on where it was.
+    Days are built side by side, one a core, as far as the memory limit holds them. What is done
+    stays done: broken off and called again, it goes on where it was.
 
     Parameters
     ----------
@@ -112,7 +115,7 @@ def bring_up_to_date(
     progress
         Told about each day that is built.
     memory_limit
-        See `sessionise_day`.
+        About what is held in memory, such as ``"2GB"``; see `sessionise_day`.
 
     Raises
     ------
@@ -128,21 +131,38 @@ def bring_up_to_date(
     removed = [day for day in list_days(by_day_dir) if day not in events_of]
     for day in removed:
         day_path(by_day_dir, day).unlink(missing_ok=True)
+    days = sorted(events_of)
+
+    def build_if_changed(day: date) -> DaySessions | None:
+        events, target = events_of[day], day_path(by_day_dir, day)
+        if _is_up_to_date(target, events, gap_minutes):
+            return None
+        return sessionise_day(events, target, gap_minutes, memory_limit=memory_limit)
+
     built = []
-    for day, events in sorted(events_of.items()):
-        target = day_path(by_day_dir, day)
-        about = read_about(target)
-        if (
-            about is not None
-            and about.gap_minutes == gap_minutes
-            and about.events_digest == files_digest(_parts(events))
-        ):
-            continue
-        done = sessionise_day(events, target, gap_minutes, memory_limit=memory_limit)
-        built.append(day)
-        if progress is not None:
-            progress(f"{day}: {done.n_sessions:,} sessions of {done.n_events:,} events")
-    return DaysBuilt(tuple(sorted(events_of)), tuple(built), tuple(removed))
+    with ThreadPoolExecutor(_n_side_by_side(events_of.values(), memory_limit)) as pool:
+        for day, done in zip(days, pool.map(build_if_changed, days), strict=True):
+            if done is not None:
+                built.append(day)
+                if progress is not None:
+                    progress(f"{day}: {done.n_sessions:,} sessions of {done.n_events:,} events")
+    return DaysBuilt(tuple(days), tuple(built), tuple(removed))
+
+
+def _is_up_to_date(target: Path, events: Path, gap_minutes: float) -> bool:
+    about = read_about(target)
+    return (
+        about is not None
+        and about.gap_minutes == gap_minutes
+        and about.events_digest == files_digest(_parts(events))
+    )
+
+
+def _n_side_by_side(days: Iterable[Path], memory_limit: str | None) -> int:
+    """Return how many days to build at a time: one a core, if memory holds the largest as often."""
+    largest = max(sum(_n_rows(part) for part in _parts(events)) for events in days)
+    n_fit = memory_limit_bytes(memory_limit) // max(largest * _BYTES_AN_EVENT, 1)
+    return max(1, min(n_fit, os.cpu_count() or 1))
 
 
 def _parts(events: Path) -> list[Path]:

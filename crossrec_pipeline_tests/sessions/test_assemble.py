@@ -101,7 +101,7 @@ def test_data_set_is_that_of_slow_and_obvious_steps(
     assert sum(statistics.events.values()) + statistics.dropped_events.total == len(events)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(events=dense_logs, sessions=session_settings, seed=st.integers(0, 99))
 def test_days_built_in_any_order_and_again_after_late_events_give_the_data_set_of_one_go(
     events: list[Event], sessions: SessionSettings, seed: int
@@ -155,11 +155,8 @@ def test_last_days_give_the_data_set_of_a_log_that_begins_there(tmp_path: Path) 
     over_midnight.append(Event("v", "Movie_c", 3 * MIDNIGHT + 2))
     events = sorted([*week(), *over_midnight], key=lambda event: event.minute)
     sessions = SessionSettings(min_support=1)
-    by_day = tmp_path / "by_day"
-    days = bring_up_to_date(write_log(tmp_path / "events", events), by_day, 30).days
-    target = tmp_path / "sessions"
-    assemble(by_day, days[-4:], ITEMS, sessions, DAYS, target)
-    window = SessionDataset.open(target)
+    log = write_log(tmp_path / "events", events)
+    window, _ = build_session_dataset(log, ITEMS, sessions, DAYS, window_days=4)
     # The session over midnight begins with the window, without its first event.
     assert window.train.keys["session_id"].to_list()[:2] == [
         "u/2023-01-04T00:00:00.000000Z",

@@ -1,3 +1,4 @@
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from crossrec_pipeline.errors import SessionsError
 from crossrec_pipeline.sessions import day_files
 from crossrec_pipeline.sessions.day_files import (
     DaySessions,
+    latest_days,
     read_about,
     read_day,
     read_session_ids,
@@ -96,6 +98,17 @@ def test_dictionary_of_a_row_group_holds_only_what_it_uses(
     write(tmp_path / "day.parquet", [rows()])
     batches = list(read_day(tmp_path / "day.parquet"))
     assert [len(batch.user_id.dictionary) for batch in batches] == [2, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("window_days", "kept"), [(None, [1, 2, 7, 9]), (3, [7, 9]), (8, [2, 7, 9]), (99, [1, 2, 7, 9])]
+)
+def test_window_counts_days_of_the_calendar_back_from_the_last(
+    window_days: int | None, kept: list[int]
+) -> None:
+    days = [date(2023, 1, day) for day in (9, 1, 7, 2)]
+    assert [day.day for day in latest_days(days, window_days)] == kept
+    assert latest_days([], window_days) == []
 
 
 def test_session_ids_of_the_log_are_read(tmp_path: Path) -> None:

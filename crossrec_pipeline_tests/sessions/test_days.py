@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from datetime import date
 from pathlib import Path
 
@@ -6,6 +8,7 @@ import pytest
 
 from crossrec_pipeline.errors import SessionsError
 from crossrec_pipeline.interactions.schema import EVENTS
+from crossrec_pipeline.sessions import days
 from crossrec_pipeline.sessions.day_files import day_path, read_about
 from crossrec_pipeline.sessions.days import bring_up_to_date, sessionise_day
 from crossrec_pipeline.sessions.schema import SESSION_EVENTS
@@ -100,11 +103,57 @@ def test_days_done_before_an_error_stay_done(tmp_path: Path) -> None:
     assert bring_up_to_date(write_log(log, LOG), by_day, 30).built == (THIRD,)
 
 
+def test_process_that_was_killed_is_gone_on_with(tmp_path: Path) -> None:
+    events = [Event(f"u{n % 7}", "a", 30.0 * n) for n in range(2_000)]
+    log, by_day = write_log(tmp_path / "events", events), tmp_path / "by_day"
+    code = (
+        "import sys, time; from pathlib import Path\n"
+        "from crossrec_pipeline.sessions.days import bring_up_to_date\n"
+        "def say(line): print(line, flush=True); time.sleep(0.2)\n"
+        "bring_up_to_date(Path(sys.argv[1]), Path(sys.argv[2]), 30, say)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(log), str(by_day)], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("2023-01-01: ")
+        process.kill()
+    again = bring_up_to_date(log, by_day, 30)
+    assert FIRST not in again.built
+    clean = bring_up_to_date(log, tmp_path / "clean", 30)
+    assert again.days == clean.days
+    for day in clean.days:
+        expected = day_path(tmp_path / "clean", day).read_bytes()
+        assert day_path(by_day, day).read_bytes() == expected
+
+
 def test_progress_tells_of_each_day_that_is_built(tmp_path: Path) -> None:
     log, lines = write_log(tmp_path / "events", LOG[:2]), []
     bring_up_to_date(log, tmp_path / "by_day", 30, lines.append)
     bring_up_to_date(log, tmp_path / "by_day", 30, lines.append)
     assert lines == ["2023-01-01: 1 sessions of 2 events"]
+
+
+@pytest.mark.parametrize(("memory_limit", "n_days"), [("700B", 2), ("500B", 1), ("1B", 1)])
+def test_as_many_days_as_memory_holds_are_built_side_by_side(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, memory_limit: str, n_days: int
+) -> None:
+    # Two events a day at 160 bytes each: 320 bytes a day.
+    log = write_log(tmp_path / "events", LOG)
+    monkeypatch.setattr("os.cpu_count", lambda: 8)
+    assert days._n_side_by_side(log.iterdir(), memory_limit) == n_days
+
+
+def test_days_built_side_by_side_are_those_built_one_by_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = write_log(tmp_path / "events", [Event(f"u{n % 7}", "a", 3.0 * n) for n in range(9_000)])
+    monkeypatch.setattr("os.cpu_count", lambda: 1)
+    bring_up_to_date(log, tmp_path / "one", 30)
+    monkeypatch.setattr("os.cpu_count", lambda: 4)
+    bring_up_to_date(log, tmp_path / "four", 30)
+    for path in (tmp_path / "one").iterdir():
+        assert (tmp_path / "four" / path.name).read_bytes() == path.read_bytes()
 
 
 def test_directory_without_events_is_refused(tmp_path: Path) -> None:
