@@ -39,7 +39,12 @@ from crossrec_pipeline.errors import SessionsError, SettingsError
 from crossrec_pipeline.interactions.log import Progress
 from crossrec_pipeline.sessions.memory_limit import memory_limit_bytes
 from crossrec_pipeline.sessions.parts import write_parts
-from crossrec_pipeline.sessions.split import CutTimes, choose_cut_times, cut_whole_days
+from crossrec_pipeline.sessions.split import (
+    HOURS_PER_DAY,
+    CutTimes,
+    choose_cut_times,
+    cut_whole_days,
+)
 from crossrec_pipeline.sessions.statistics import SessionStatistics
 from crossrec_pipeline.sessions.stitched_log import StitchedLog, stitch_log
 from crossrec_pipeline.settings import SessionSettings, SplitSettings
@@ -144,7 +149,8 @@ def choose_cuts(log: StitchedLog, split: SplitSettings) -> CutTimes:
         If the events have fewer than three distinct times, where shares are asked for.
     """
     if split.validation_days is not None and split.test_days is not None:
-        return cut_whole_days(max(log.n_events_by_day), split.validation_days, split.test_days)
+        last_day = max(log.n_events_by_hour) // HOURS_PER_DAY
+        return cut_whole_days(last_day, split.validation_days, split.test_days)
     return choose_cut_times(
-        log.n_events_by_day, log.times_of_day_us, split.validation_share, split.test_share
+        log.n_events_by_hour, log.times_of_hour_us, split.validation_share, split.test_share
     )

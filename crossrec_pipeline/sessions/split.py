@@ -12,7 +12,10 @@ TRAIN, VALIDATION, TEST, STRADDLING = 0, 1, 2, 3
 """Codes of `assign_parts`; the first three are positions in `store.PARTS`."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_DAY_US = 86_400_000_000
+HOUR_US = 3_600_000_000
+HOURS_PER_DAY = 24
+
+_DAY_US = HOURS_PER_DAY * HOUR_US
 
 
 @dataclass(frozen=True)
@@ -40,8 +43,8 @@ class CutTimes:
 
 
 def choose_cut_times(
-    n_events_by_day: Mapping[int, int],
-    times_of_day_us: Callable[[int], np.ndarray],
+    n_events_by_hour: Mapping[int, int],
+    times_of_hour_us: Callable[[int], np.ndarray],
     validation_share: float,
     test_share: float,
 ) -> CutTimes:
@@ -51,14 +54,14 @@ def choose_cut_times(
     times always fall on one side: a log of days is cut between days. Of the possible cuts, the
     test cut is the one that leaves a share nearest to `test_share` after it, and the validation
     cut the one before it that leaves a share nearest to both shares together; of two equally near,
-    the later. Only the times of some days are looked at.
+    the later. Only the times of a few hours are looked at.
 
     Parameters
     ----------
-    n_events_by_day
-        Events of each day, days counted from 1970; days without any may be left out.
-    times_of_day_us
-        Given a day, returns the times of its events in any order, µs since 1970, int64.
+    n_events_by_hour
+        Events of each hour, hours counted from 1970; hours without any may be left out.
+    times_of_hour_us
+        Given an hour, returns the times of its events in any order, µs since 1970, int64.
     validation_share, test_share
         Wanted shares of the events, between 0 and 1.
 
@@ -67,26 +70,26 @@ def choose_cut_times(
     SessionsError
         If there are fewer than three distinct times.
     """
-    days = np.array(sorted(day for day, n_events in n_events_by_day.items() if n_events > 0))
-    n_of_day = np.array([n_events_by_day[int(day)] for day in days], dtype=np.int64)
-    n_events = int(n_of_day.sum())
-    # Events from the beginning of each day on, and after the last.
-    n_from_day = np.append(np.cumsum(n_of_day[::-1])[::-1], 0)
+    hours = np.array(sorted(hour for hour, n_events in n_events_by_hour.items() if n_events > 0))
+    n_of_hour = np.array([n_events_by_hour[int(hour)] for hour in hours], dtype=np.int64)
+    n_events = int(n_of_hour.sum())
+    # Events from the beginning of each hour on, and after the last.
+    n_from_hour = np.append(np.cumsum(n_of_hour[::-1])[::-1], 0)
 
     def possible_cuts(places: Iterable[int]) -> tuple[np.ndarray, np.ndarray]:
-        """Return the distinct times of some days, in order, and how many events come from each."""
+        """Return the distinct times of some hours, in order, and how many events come from each."""
         times, n_from = [], []
-        for place in sorted({place for place in places if 0 <= place < len(days)}):
-            distinct, counts = np.unique(times_of_day_us(int(days[place])), return_counts=True)
+        for place in sorted({place for place in places if 0 <= place < len(hours)}):
+            distinct, counts = np.unique(times_of_hour_us(int(hours[place])), return_counts=True)
             times.append(distinct)
-            n_from.append(n_from_day[place + 1] + np.cumsum(counts[::-1])[::-1])
+            n_from.append(n_from_hour[place + 1] + np.cumsum(counts[::-1])[::-1])
         return np.concatenate(times), np.concatenate(n_from)
 
     def nearest(n_wanted: float, begin_us: int, end_us: int) -> int:
         """Return the best cut from `begin_us` on and before `end_us`, which both are times."""
-        # The days around the wanted share, and, where that is out of bounds, those at the bounds.
-        around = int(np.searchsorted(-n_from_day, -n_wanted, side="right")) - 1
-        bounds = np.searchsorted(days, [begin_us // _DAY_US, end_us // _DAY_US])
+        # The hours around the wanted share, and, where that is out of bounds, those at the bounds.
+        around = int(np.searchsorted(-n_from_hour, -n_wanted, side="right")) - 1
+        bounds = np.searchsorted(hours, [begin_us // HOUR_US, end_us // HOUR_US])
         times, n_from = possible_cuts(
             {around, around + 1, int(bounds[0]), int(bounds[1]) - 1, int(bounds[1])}
         )
@@ -94,24 +97,26 @@ def choose_cut_times(
         distance = np.abs(n_from[within] - n_wanted)[::-1]
         return int(times[within][::-1][np.argmin(distance)])
 
-    first_us = _first_distinct(days, times_of_day_us)
+    first_us = _first_distinct(hours, times_of_hour_us)
     if len(first_us) < 3:
         raise SessionsError(
             f"The events have {len(first_us)} distinct time(s); train, validation and test need at "
             "least three. Use a log that covers more time, or with finer timestamps."
         )
     # The first time cannot be a cut (train would be empty), nor the second one the second cut.
-    after_all_us = int(times_of_day_us(int(days[-1])).max()) + 1
+    after_all_us = int(times_of_hour_us(int(hours[-1])).max()) + 1
     test_us = nearest(n_events * test_share, first_us[2], after_all_us)
     validation_us = nearest(n_events * (validation_share + test_share), first_us[1], test_us)
     return CutTimes(validation_us=validation_us, test_us=test_us)
 
 
-def _first_distinct(days: np.ndarray, times_of_day_us: Callable[[int], np.ndarray]) -> list[int]:
+def _first_distinct(hours: np.ndarray, times_of_hour_us: Callable[[int], np.ndarray]) -> list[int]:
     """Return the first three distinct times, or all if there are fewer."""
     found: list[int] = []
-    for day in days:
-        found += np.unique(times_of_day_us(int(day)))[: 3 - len(found)].tolist()
+    for hour in hours:
+        # With counts numpy sorts; without them it hashes, which takes far longer here.
+        distinct, _ = np.unique(times_of_hour_us(int(hour)), return_counts=True)
+        found += distinct[: 3 - len(found)].tolist()
         if len(found) == 3:
             break
     return found

@@ -15,7 +15,8 @@ from crossrec_pipeline.sessions.day_files import day_path, require_about
 from crossrec_pipeline.sessions.item_codes import ItemCodes
 from crossrec_pipeline.sessions.lasting_sessions import find_lasting_sessions
 from crossrec_pipeline.sessions.scratch import ScratchFile
-from crossrec_pipeline.sessions.stitch import MICROSECONDS_PER_DAY, stitch
+from crossrec_pipeline.sessions.split import HOUR_US
+from crossrec_pipeline.sessions.stitch import stitch
 from crossrec_pipeline.settings import SessionSettings
 
 _EVENTS = {"item": pa.int32(), "time_us": pa.int64()}
@@ -44,8 +45,8 @@ class StitchedLog:
         Sessions of any length.
     longest
         Events of the longest session.
-    n_events_by_day
-        Events of the sessions by day, days counted from 1970; days without any are left out.
+    n_events_by_hour
+        Events of the sessions by hour, hours counted from 1970; hours without any are left out.
     read_from_us
         Growing times that cut the sessions' starts about as finely as the log was read, int64.
     """
@@ -56,7 +57,7 @@ class StitchedLog:
     n_repeats: int
     n_sessions: int
     longest: int
-    n_events_by_day: dict[int, int]
+    n_events_by_hour: dict[int, int]
     read_from_us: np.ndarray
     _events: ScratchFile
     _sessions: ScratchFile
@@ -89,9 +90,9 @@ class StitchedLog:
         """Return the time of each event, session after session, int64 [n_events]."""
         return self._events.read(batch, ["time_us"])[0]
 
-    def times_of_day_us(self, day: int) -> np.ndarray:
-        """Return the times of a day's events in any order, the day counted from 1970, int64."""
-        begin_us, end_us = day * MICROSECONDS_PER_DAY, (day + 1) * MICROSECONDS_PER_DAY
+    def times_of_hour_us(self, hour: int) -> np.ndarray:
+        """Return the times of an hour's events in any order, hours counted from 1970, int64."""
+        begin_us, end_us = hour * HOUR_US, (hour + 1) * HOUR_US
         found = [np.empty(0, dtype=np.int64)]
         for batch, (first_us, last_us) in enumerate(self._spans_us):
             if first_us < end_us and last_us >= begin_us:
@@ -160,7 +161,7 @@ def stitch_log(
     lasting = find_lasting_sessions(by_day_dir, days, scratch, memory_limit_bytes)
     n_kept = n_sessions = longest = 0
     next_report = n_events // 20
-    n_by_day: dict[int, int] = {}
+    n_by_hour: dict[int, int] = {}
     read_from_us: list[int] = []
     spans_us: list[tuple[int, int]] = []
     events = ScratchFile(scratch / "events.arrow", _EVENTS)
@@ -191,7 +192,7 @@ def stitch_log(
             longest = max(longest, int(np.diff(whole.offsets).max()))
             spans_us.append((int(whole.start_us.min()), int(whole.end_us.max())))
             read_from_us.append(whole.read_from_us)
-            _count_days(whole.time_us, n_by_day)
+            _count_hours(whole.time_us, n_by_hour)
             if progress is not None and n_kept >= next_report:
                 progress(f"{n_kept:,} events are in {n_sessions:,} sessions")
                 next_report = n_kept + n_events // 20
@@ -202,7 +203,7 @@ def stitch_log(
         n_repeats=n_events - n_unattributed - n_kept,
         n_sessions=n_sessions,
         longest=longest,
-        n_events_by_day=n_by_day,
+        n_events_by_hour=n_by_hour,
         read_from_us=np.unique(np.array(read_from_us, dtype=np.int64)),
         _events=events,
         _sessions=sessions,
@@ -210,10 +211,10 @@ def stitch_log(
     )
 
 
-def _count_days(times_us: np.ndarray, n_by_day: dict[int, int]) -> None:
-    days = times_us // MICROSECONDS_PER_DAY
-    first = int(days.min())
-    counts = np.bincount(days - first)
+def _count_hours(times_us: np.ndarray, n_by_hour: dict[int, int]) -> None:
+    hours = times_us // HOUR_US
+    first = int(hours.min())
+    counts = np.bincount(hours - first)
     for place in np.flatnonzero(counts):
-        day = first + int(place)
-        n_by_day[day] = n_by_day.get(day, 0) + int(counts[place])
+        hour = first + int(place)
+        n_by_hour[hour] = n_by_hour.get(hour, 0) + int(counts[place])

@@ -18,15 +18,16 @@ from crossrec_pipeline.sessions.split import (
     cut_whole_days,
 )
 
-DAY_US = 86_400_000_000
+HOUR_US = 3_600_000_000
+DAY_US = 24 * HOUR_US
 
 
 def choose(times_us: Sequence[int], validation_share: float, test_share: float) -> CutTimes:
-    """Cut a log of these times, handed out by day."""
+    """Cut a log of these times, handed out by hour."""
     times = np.array(times_us, dtype=np.int64)
-    days = times // DAY_US
+    hours = times // HOUR_US
     return choose_cut_times(
-        Counter(days.tolist()), lambda day: times[days == day], validation_share, test_share
+        Counter(hours.tolist()), lambda hour: times[hours == hour], validation_share, test_share
     )
 
 
@@ -71,13 +72,13 @@ def test_two_distinct_times_cannot_be_cut() -> None:
         choose([1, 1, 2 + DAY_US, 2 + DAY_US], 0.1, 0.1)
 
 
-times_around_midnights = st.builds(
-    lambda day, offset: day * DAY_US + offset, st.integers(-2, 4), st.integers(-2, 2)
+times_around_hours = st.builds(
+    lambda hour, offset: hour * HOUR_US + offset, st.integers(-2, 4), st.integers(-2, 2)
 )
 
 
 @given(
-    times=st.lists(times_around_midnights, min_size=3).filter(lambda times: len(set(times)) >= 3),
+    times=st.lists(times_around_hours, min_size=3).filter(lambda times: len(set(times)) >= 3),
     validation_share=st.floats(0.01, 0.49),
     test_share=st.floats(0.01, 0.49),
 )
@@ -89,14 +90,14 @@ def test_cuts_are_the_best_of_all_times_with_events_on_every_side(
     assert min(times) < cuts.validation_us < cuts.test_us <= max(times)
 
 
-def test_only_a_few_days_are_looked_at() -> None:
+def test_only_a_few_hours_are_looked_at() -> None:
     asked = set()
 
-    def times_of_day(day: int) -> np.ndarray:
-        asked.add(day)
-        return np.arange(10) + day * DAY_US
+    def times_of_hour(hour: int) -> np.ndarray:
+        asked.add(hour)
+        return np.arange(10) + hour * HOUR_US
 
-    choose_cut_times(dict.fromkeys(range(1_000), 10), times_of_day, 0.1, 0.1)
+    choose_cut_times(dict.fromkeys(range(1_000), 10), times_of_hour, 0.1, 0.1)
     assert len(asked) < 10
 
 
