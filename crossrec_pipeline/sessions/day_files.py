@@ -220,8 +220,9 @@ def read_day(path: Path) -> Iterator[DayBatch]:
                     is_last = group == file.num_row_groups - 1
                     yield _batch(table.unify_dictionaries().combine_chunks(), is_last)
     except (OSError, pa.ArrowException) as error:
+        reason = " ".join(str(error).split())
         raise SessionsError(
-            f"{path} is missing or not whole ({error}). Rebuild that day of sessions/by_day."
+            f"{path} is missing or not whole ({reason}). Rebuild that day of sessions/by_day."
         ) from error
 
 

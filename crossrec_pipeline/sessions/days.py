@@ -201,6 +201,7 @@ def _n_rows(path: Path) -> int:
 
 
 def _unreadable(path: Path, error: Exception) -> SessionsError:
+    reason = " ".join(str(error).split())
     return SessionsError(
-        f"{path} is missing or not whole ({error}). Build interactions/events again."
+        f"{path} is missing or not whole ({reason}). Build interactions/events again."
     )

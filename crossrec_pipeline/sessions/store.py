@@ -30,7 +30,8 @@ _REBUILD = "Rebuild sessions/sequences: `crossrec run` notices and does so."
 class _Keys:
     """The field `keys`: a frame, or the file it is read from when it is first asked for.
 
-    Few ask for it, and it is larger than the rest of a store.
+    Few ask for it, and it is larger than the rest of a store. The file is mapped at once: should
+    another build take its place meanwhile, the keys are still those of the other arrays.
     """
 
     @overload
@@ -42,12 +43,12 @@ class _Keys:
     def __get__(self, store: "SessionStore | None", owner: type) -> pl.DataFrame:
         if store is None:
             raise AttributeError("keys")  # so that the field has no default
-        if isinstance(store.__dict__["keys"], Path):
-            store.__dict__["keys"] = pl.concat(read_keys(store.__dict__["keys"]))
+        if isinstance(store.__dict__["keys"], np.memmap):
+            store.__dict__["keys"] = pl.concat(_read_keys(store.__dict__["keys"]))
         return store.__dict__["keys"]
 
     def __set__(self, store: "SessionStore", keys: pl.DataFrame | Path) -> None:
-        store.__dict__["keys"] = keys
+        store.__dict__["keys"] = np.memmap(keys, mode="r") if isinstance(keys, Path) else keys
 
 
 @dataclass(frozen=True)
@@ -151,7 +152,7 @@ class SessionStore:
     def _numbered_keys(self) -> Iterator[pl.DataFrame]:
         kept = self.__dict__["keys"]
         row = 0
-        for keys in read_keys(kept) if isinstance(kept, Path) else [kept]:
+        for keys in _read_keys(kept) if isinstance(kept, np.memmap) else [kept]:
             yield keys.with_row_index(offset=row)
             row += keys.height
 
@@ -245,21 +246,15 @@ class SessionDataset:
         return cls(**parts, vocabulary=vocabulary)
 
 
-def read_keys(path: Path) -> Iterator[pl.DataFrame]:
-    """Yield the keys of a store, some sessions at a time, at least one frame.
-
-    Raises
-    ------
-    SessionsError
-        If the file is missing or not whole.
-    """
+def _read_keys(content: np.memmap) -> Iterator[pl.DataFrame]:
+    """Yield the keys of a store from their file, some sessions at a time, at least one frame."""
     yield pl.DataFrame(schema=KEYS)
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(pa.py_buffer(content)) as file:
             for batch in file.iter_batches(_KEYS_AT_A_TIME, columns=list(KEYS)):
                 yield pl.DataFrame(batch, schema=KEYS)
     except (OSError, pa.ArrowException) as error:
-        raise _not_whole(path, error) from error
+        raise _not_whole(Path(str(content.filename)), error) from error
 
 
 def _array_digest(array: np.ndarray) -> str:
@@ -278,4 +273,5 @@ def _open_array(path: Path) -> np.ndarray:
 
 
 def _not_whole(path: Path, error: Exception) -> SessionsError:
-    return SessionsError(f"{path} is missing or not whole ({error}). {_REBUILD}")
+    reason = " ".join(str(error).split())
+    return SessionsError(f"{path} is missing or not whole ({reason}). {_REBUILD}")

@@ -1,3 +1,4 @@
+import pickle
 from dataclasses import replace
 from pathlib import Path
 from shutil import rmtree
@@ -49,11 +50,27 @@ def test_written_store_opens_equal_and_memory_mapped(tmp_path: Path) -> None:
 
 
 def test_keys_are_read_when_they_are_first_asked_for(tmp_path: Path) -> None:
-    opened = SessionStore.open(write(tmp_path / "train"))
-    (tmp_path / "train" / "keys.parquet").unlink()
+    path = write(tmp_path / "train") / "keys.parquet"
+    content = bytearray(path.read_bytes())
+    content[4:40] = bytes(36)  # the end, which says what is where, stays
+    path.write_bytes(content)
+    opened = SessionStore.open(tmp_path / "train")
     assert opened[1].tolist() == [1, 3]
-    with pytest.raises(SessionsError, match=r"keys\.parquet is missing.*Rebuild"):
+    with pytest.raises(SessionsError, match=r"keys\.parquet is missing or not whole.*Rebuild"):
         _ = opened.keys
+
+
+def test_keys_stay_those_of_the_store_when_another_build_takes_its_place(tmp_path: Path) -> None:
+    opened = SessionStore.open(write(tmp_path / "train"))
+    (tmp_path / "train").rename(tmp_path / "old")
+    write(tmp_path / "train", STORE.only(np.array([1, 0])))
+    rmtree(tmp_path / "old")
+    assert opened.keys.equals(STORE.keys)
+
+
+def test_store_with_keys_not_read_yet_can_be_sent_to_another_process(tmp_path: Path) -> None:
+    sent = pickle.loads(pickle.dumps(SessionStore.open(write(tmp_path / "train"))))
+    assert sent.keys.equals(STORE.keys)
 
 
 def test_store_in_memory_needs_its_files_no_more(tmp_path: Path) -> None:
