@@ -10,6 +10,9 @@ from crossrec_pipeline.defs import (
     champion,
     checks,
     controls,
+    day_sensor,
+    days,
+    deliveries,
     evaluation,
     exploration,
     interactions,
@@ -22,6 +25,7 @@ from crossrec_pipeline.defs import (
 )
 from crossrec_pipeline.digests import json_digest
 from crossrec_pipeline.domains import load_domains
+from crossrec_pipeline.interactions.deliveries import is_growing
 from crossrec_pipeline.resources import Warehouse
 from crossrec_pipeline.settings import Settings, load_settings
 
@@ -43,8 +47,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
             *(catalogue.raw_asset(spec) for spec in domains),
             catalogue.staged_asset(domains),
             catalogue.publish_catalogue,
-            interactions.events,
-            sessions.sequences,
+            *_log_assets(settings),
             *models.model_assets(settings),
             evaluation.ranks_asset(settings),
             evaluation.report,
@@ -59,10 +62,10 @@ def build_definitions(settings: Settings) -> dg.Definitions:
             sources.watch_sensor(settings),
             automation.automation_sensor(),
             automation.log_failed_runs,
+            *([day_sensor.day_sensor(settings)] if is_growing(settings.events) else []),
         ],
         jobs=[
-            schedules.WHOLE_STREET,
-            schedules.AUDIT,
+            *schedules.data_jobs(settings),
             tuning.tune_gru4rec,
             controls.run_controls,
         ],
@@ -76,6 +79,13 @@ def build_definitions(settings: Settings) -> dg.Definitions:
     return defs.map_asset_specs(func=lambda spec: _with_policy(spec, settings))
 
 
+def _log_assets(settings: Settings) -> list[dg.AssetsDefinition]:
+    """List what is made of the log: of one that grows, day by day."""
+    if is_growing(settings.events):
+        return [deliveries.deliveries, days.days_asset(settings), sessions.sequences_of_days]
+    return [interactions.events, sessions.sequences]
+
+
 def _with_policy(spec: dg.AssetSpec, settings: Settings) -> dg.AssetSpec:
     """Make the settings that shape an asset a part of its code version, and keep models fresh.
 
@@ -84,7 +94,7 @@ def _with_policy(spec: dg.AssetSpec, settings: Settings) -> dg.AssetSpec:
     domains = {spec.name: spec.digest for spec in load_domains(settings.domains)}
     shaping = {
         interactions.EVENTS_KEY: [settings.event_columns],
-        sessions.SEQUENCES_KEY: [settings.sessions, settings.split],
+        sessions.SEQUENCES_KEY: [settings.sessions, settings.split, settings.log.window_days],
         models.model_key(models.MAIN_MODEL): [settings.training, models.found_by_search(settings)],
         evaluation.RANKS_KEY: [models.model_kinds(settings)],
         models.CHAMPION_KEY: [settings.gate],

@@ -351,6 +351,11 @@ class Settings(BaseSettings):
         return self.data_dir / "interactions" / "rejected"
 
     @cached_property
+    def day_verdicts_dir(self) -> Path:
+        """Of a growing log: what the checks said of each day."""
+        return self.data_dir / "interactions" / "verdicts"
+
+    @cached_property
     def sessions_by_day_dir(self) -> Path:
         """Sessions cut at midnight, Parquet by day: what a rebuild need not make again."""
         return self.data_dir / "sessions_by_day"

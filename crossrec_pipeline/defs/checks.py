@@ -12,11 +12,13 @@ import dagster as dg
 import polars as pl
 
 from crossrec_pipeline.defs.catalogue import STAGED_ITEMS, raw_path
+from crossrec_pipeline.defs.check_results import check_result
 from crossrec_pipeline.defs.failures import reports_errors
 from crossrec_pipeline.defs.interactions import EVENTS_KEY
 from crossrec_pipeline.defs.leaks import audit_sequences
 from crossrec_pipeline.defs.sources import delivered_sources
 from crossrec_pipeline.domains import load_domains
+from crossrec_pipeline.interactions.deliveries import is_growing
 from crossrec_pipeline.interactions.schema import REJECTED_EVENTS
 from crossrec_pipeline.interactions.verdict import LogVerdict
 from crossrec_pipeline.quality.events import (
@@ -27,26 +29,9 @@ from crossrec_pipeline.quality.events import (
 )
 from crossrec_pipeline.quality.history import BUILD_HISTORY
 from crossrec_pipeline.quality.suites import STAGED_SUITES, staged_suites
-from crossrec_pipeline.quality.validate import SuiteResult, validate, validate_suites
+from crossrec_pipeline.quality.validate import validate, validate_suites
 from crossrec_pipeline.resources import DUCKDB_POOL, Warehouse
 from crossrec_pipeline.settings import Settings
-
-
-def _result(result: SuiteResult, asset: dg.AssetKey) -> dg.AssetCheckResult:
-    broken = [row.type for row in result.failures]
-    return dg.AssetCheckResult(
-        asset_key=asset,
-        check_name=result.name,
-        passed=result.success and not broken,
-        # Expectations of severity "warning" are shown, and block nothing.
-        severity=dg.AssetCheckSeverity.WARN if result.success else dg.AssetCheckSeverity.ERROR,
-        description=f"{len(broken)} of {len(result.rows)} expectations failed" if broken else None,
-        metadata={
-            "expectations": len(result.rows),
-            "failed": len(broken),
-            "results": dg.MetadataValue.md(result.markdown()),
-        },
-    )
 
 
 @dg.multi_asset_check(
@@ -79,7 +64,7 @@ def audit_staged_items(
         {"quality.audit": pl.DataFrame({"version": [version], "passed": [passed]})}
     )
     for result in results:
-        yield _result(result, STAGED_ITEMS)
+        yield check_result(result, STAGED_ITEMS)
 
 
 @dg.asset_check(
@@ -100,7 +85,7 @@ def audit_events(settings: dg.ResourceParam[Settings], warehouse: Warehouse) -> 
     )
     result = validate(summary, events_suite(settings.quality))
     LogVerdict(settings.log_verdict_path).record(passed=result.success)
-    return _result(result, EVENTS_KEY)
+    return check_result(result, EVENTS_KEY)
 
 
 def freshness_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
@@ -138,5 +123,9 @@ def _freshness_check(source: dg.AssetKey) -> dg.AssetChecksDefinition:
 
 
 def all_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
-    """List the checks for one set of settings."""
-    return [audit_staged_items, audit_events, audit_sequences, *freshness_checks(settings)]
+    """List the checks for one set of settings.
+
+    The days of a log that grows are checked in the step that makes them.
+    """
+    of_events = [] if is_growing(settings.events) else [audit_events]
+    return [audit_staged_items, *of_events, audit_sequences, *freshness_checks(settings)]

@@ -31,7 +31,8 @@ class _Narrator(logging.Handler):
         elif event.event_type == dg.DagsterEventType.ASSET_MATERIALIZATION and event.asset_key:
             rows = event.step_materialization_data.materialization.metadata.get("dagster/row_count")
             size = f"  {rows.value:,} rows" if rows is not None else ""
-            self._say(f"  ✓ {event.asset_key.to_user_string()}{size}")
+            name = " ".join(filter(None, [event.asset_key.to_user_string(), event.partition]))
+            self._say(f"  ✓ {name}{size}")
         elif event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION:
             check = event.asset_check_evaluation_data
             if not check.passed:

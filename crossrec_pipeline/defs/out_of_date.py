@@ -6,9 +6,11 @@ from pathlib import Path
 import dagster as dg
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
+from crossrec_pipeline.catalogue.schema import ITEMS
 from crossrec_pipeline.defs.models import CHAMPION_KEY, model_key, model_kinds
+from crossrec_pipeline.defs.outdated_days import days_version, outdated_days
 from crossrec_pipeline.defs.serving import EXPORT_KEY, export_is_whole
-from crossrec_pipeline.defs.sessions import SEQUENCES_KEY
+from crossrec_pipeline.defs.sessions import DAYS_TAG, SEQUENCES_KEY
 from crossrec_pipeline.domains import load_domains
 from crossrec_pipeline.errors import BundleError, SessionsError
 from crossrec_pipeline.models.registry import champion_path, latest_bundle, verify_bundle
@@ -25,6 +27,8 @@ def output_paths(settings: Settings) -> dict[str, Path]:
     evaluation, models = settings.evaluation_dir, settings.models_dir
     return {
         "interactions/events": settings.events_dir,
+        "interactions/deliveries": settings.deliveries_dir / "ledger.json",
+        "sessions/by_day": settings.sessions_by_day_dir,
         "sessions/sequences": settings.sessions_dir,
         **{f"models/{kind}": models / kind for kind in model_kinds(settings)},
         "models/champion": models / "champion.json",
@@ -51,6 +55,13 @@ def _missing(settings: Settings) -> set[str]:
     return {name for name, path in output_paths(settings).items() if not path.exists()} | {
         name for name, table in _TABLES.items() if table not in tables
     }
+
+
+def _days_are_outdated(settings: Settings) -> bool:
+    """Say whether a day of a log that grows must be made, as far as can be known by now."""
+    items = Warehouse(path=str(settings.warehouse_path)).read_or_empty("catalogue.items", ITEMS)
+    # Without a catalogue, that is what must be built first.
+    return not items.is_empty() and bool(outdated_days(settings, items))
 
 
 def _has_passed(
@@ -126,17 +137,24 @@ def out_of_date(
     dirty = []
     for key in graph.executable_asset_keys:
         node = graph.get(key)
+        if node.is_partitioned:
+            if _days_are_outdated(settings):
+                dirty.append(key)
+            continue
         version = tags(key).get(_VERSION)
+        of_days = any(graph.get(parent).is_partitioned for parent in node.parent_keys)
         moved = any(
             tags(key).get(f"dagster/input_data_version/{parent.to_user_string()}")
             != tags(parent).get(_VERSION)
             for parent in node.parent_keys
+            if not graph.get(parent).is_partitioned
         )
         recoded = tags(key).get("dagster/code_version") != node.code_version
         if (
             moved
             or recoded
             or refused(key)
+            or (of_days and tags(key).get(DAYS_TAG) != days_version(settings))
             or key.to_user_string() in missing
             or not _is_whole(key, settings, version)
         ):

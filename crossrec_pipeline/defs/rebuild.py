@@ -12,13 +12,17 @@ import dagster as dg
 from crossrec_pipeline.atomic import remove_leftovers
 from crossrec_pipeline.definitions import build_definitions
 from crossrec_pipeline.defs.controls import run_controls
+from crossrec_pipeline.defs.days import DAY_KEYS, range_tags
 from crossrec_pipeline.defs.home import open_instance, prepare_home
 from crossrec_pipeline.defs.models import REPORT_KEY
 from crossrec_pipeline.defs.narration import NARRATOR, why
 from crossrec_pipeline.defs.out_of_date import out_of_date, output_paths
+from crossrec_pipeline.defs.outdated_days import day_ranges, log_days, outdated_days
 from crossrec_pipeline.defs.sources import report_sources
 from crossrec_pipeline.defs.tuning import search_configuration, tune_gru4rec
 from crossrec_pipeline.errors import CrossrecError
+from crossrec_pipeline.interactions.deliveries import is_growing
+from crossrec_pipeline.resources import Warehouse
 from crossrec_pipeline.settings import Settings
 
 _PROCESS_TAG = "crossrec/process"
@@ -64,14 +68,20 @@ def _clear_up(settings: Settings) -> None:
 
 
 def _next_wave(
-    defs: dg.Definitions, instance: dg.DagsterInstance, dirty: list[dg.AssetKey]
+    defs: dg.Definitions,
+    instance: dg.DagsterInstance,
+    settings: Settings,
+    dirty: list[dg.AssetKey],
 ) -> list[dg.AssetKey]:
     """Choose what to build now: all of it the first time, then only what nothing dirty feeds.
 
-    What lies further down is looked at again afterwards: equal content stops a change there.
+    What lies further down is looked at again afterwards: equal content stops a change there. Of a
+    log that grows, the days are known only once its deliveries are read.
     """
     graph = defs.resolve_asset_graph()
-    if not any(instance.get_latest_materialization_event(key) for key in dirty):
+    if not is_growing(settings.events) and not any(
+        instance.get_latest_materialization_event(key) for key in dirty
+    ):
         return dirty
     return [key for key in dirty if not graph.get_ancestor_asset_keys(key) & set(dirty)]
 
@@ -91,24 +101,41 @@ def rebuild(settings: Settings) -> int:
         _bury_killed_runs(instance)
         _clear_up(settings)
         report_sources(settings, instance)
-        return _build(_narrated(settings), instance, settings)
+        return _build(instance, settings)
 
 
-def _build(defs: dg.Definitions, instance: dg.DagsterInstance, settings: Settings) -> int:
+def _build(instance: dg.DagsterInstance, settings: Settings) -> int:
     """Build wave after wave until nothing is out of date, and count the assets."""
-    job = defs.resolve_implicit_global_asset_job_def()
     built = 0
     for _ in range(_MAX_WAVES):
+        # Defined anew: deliveries that were read may have brought earlier days.
+        defs = _narrated(settings)
         dirty = out_of_date(defs, instance, settings)
         if not dirty:
             return built
-        wave = _next_wave(defs, instance, dirty)
-        _execute(job, instance, asset_selection=wave)
-        built += len(wave)
+        wave = _next_wave(defs, instance, settings, dirty)
+        n_wave = len(wave)
+        job = defs.resolve_implicit_global_asset_job_def()
+        if is_growing(settings.events) and set(DAY_KEYS).intersection(wave):
+            _build_days(job, instance, settings)
+            wave = [key for key in wave if key not in DAY_KEYS]
+        if wave:
+            _execute(job, instance, asset_selection=wave)
+        built += n_wave
     raise CrossrecError(
         "Some assets are out of date again as soon as they are built: "
-        + ", ".join(key.to_user_string() for key in out_of_date(defs, instance, settings))
+        + ", ".join(
+            key.to_user_string() for key in out_of_date(_narrated(settings), instance, settings)
+        )
     )
+
+
+def _build_days(job: dg.JobDefinition, instance: dg.DagsterInstance, settings: Settings) -> None:
+    """Build the days of a growing log that are out of date, each range of them in one run."""
+    items = Warehouse(path=str(settings.warehouse_path)).read("catalogue.items")
+    days = outdated_days(settings, items)
+    for first, last in day_ranges(days, log_days(settings)):
+        _execute(job, instance, asset_selection=DAY_KEYS, tags=range_tags(first, last))
 
 
 def search(settings: Settings, n_trials: int) -> None:
@@ -150,7 +177,7 @@ def rebuild_with_controls(settings: Settings) -> int:
         # Controls make nothing out of date: the report is asked for by name.
         assets_job = defs.resolve_implicit_global_asset_job_def()
         _execute(assets_job, instance, asset_selection=[REPORT_KEY])
-        return n_built + 1 + _build(defs, instance, settings)
+        return n_built + 1 + _build(instance, settings)
 
 
 def _execute(
@@ -158,6 +185,7 @@ def _execute(
     instance: dg.DagsterInstance,
     asset_selection: Sequence[dg.AssetKey] | None = None,
     ops: Mapping[str, Any] = MappingProxyType({}),
+    tags: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
     """Run a job, or some assets of it, in this process.
 
@@ -173,7 +201,7 @@ def _execute(
         instance=instance,
         raise_on_error=False,
         run_config={**_AT_TERMINAL, "ops": dict(ops)},
-        tags={_PROCESS_TAG: str(os.getpid())},
+        tags={_PROCESS_TAG: str(os.getpid()), **tags},
     )
     if not result.success:
         raise CrossrecError(why(result))

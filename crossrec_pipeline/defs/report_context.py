@@ -8,6 +8,7 @@ from crossrec_pipeline.defs.models import MAIN_MODEL, model_kinds, require_bundl
 from crossrec_pipeline.defs.sessions import statistics_path
 from crossrec_pipeline.evaluation.report import PartCounts, ReportContext
 from crossrec_pipeline.evaluation.report.context import LeakVerdict
+from crossrec_pipeline.interactions.deliveries import shown_location
 from crossrec_pipeline.sessions.leaks import LEAKS
 from crossrec_pipeline.sessions.store import PARTS, SessionDataset
 from crossrec_pipeline.settings import Settings
@@ -23,7 +24,7 @@ def report_context(settings: Settings, dataset: SessionDataset) -> ReportContext
         main_model=MAIN_MODEL,
         events=f"{settings.events}, seed {settings.simulation.seed}"
         if simulated
-        else settings.events,
+        else shown_location(settings.events),
         n_items_by_type=dict(
             dataset.vocabulary.frame["item_type"].value_counts(sort=True, name="n").iter_rows()
         ),
@@ -57,15 +58,15 @@ def report_context(settings: Settings, dataset: SessionDataset) -> ReportContext
 def _command(settings: Settings) -> str:
     """Say how to get the figures again: the settings that are not the defaults, and the command."""
     usual = Settings.model_construct()
-    sections = ("simulation", "sessions", "split", "training")
+    sections = ("log", "simulation", "sessions", "split", "training")
     given = [
-        f"CROSSREC_{section.upper()}__{name.upper()}={value}"
+        f"CROSSREC_{section.upper()}__{name.upper()}={'null' if value is None else value}"
         for section in sections
         for name, value in getattr(settings, section)
         if value != getattr(getattr(usual, section), name)
     ]
     if settings.events != usual.events:
-        given.insert(0, f"CROSSREC_EVENTS={shlex.quote(settings.events)}")
+        given.insert(0, f"CROSSREC_EVENTS={shlex.quote(shown_location(settings.events))}")
     return " ".join([*given, "crossrec run"])
 
 

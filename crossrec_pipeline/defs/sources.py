@@ -13,6 +13,12 @@ from crossrec_pipeline.digests import json_digest
 from crossrec_pipeline.domains import DomainSpec, load_domains
 from crossrec_pipeline.errors import CrossrecError
 from crossrec_pipeline.interactions import load as events_load
+from crossrec_pipeline.interactions.deliveries import (
+    is_growing,
+    location_fingerprint,
+    shown_location,
+)
+from crossrec_pipeline.interactions.deliveries.location import is_database
 from crossrec_pipeline.settings import Settings
 
 EVENTS_SOURCE = dg.AssetKey(["sources", "events"])
@@ -28,7 +34,7 @@ class Source:
     fingerprint
         Cheap look (names, times, sizes); equal fingerprints mean equal content.
     version
-        Content version; reads everything.
+        Content version; reads everything, but of a log that grows.
     """
 
     key: dg.AssetKey
@@ -66,6 +72,12 @@ def _events_source(settings: Settings) -> Source:
     if location in SIMULATED:
         version = json_digest([location, settings.simulation.model_dump()])
         return Source(EVENTS_SOURCE, location, lambda: version, lambda: version)
+    if is_growing(location):
+        # What was delivered is known once it is read, which is the work of interactions/deliveries.
+        def look() -> str:
+            return location_fingerprint(location, settings.log, settings.event_columns)
+
+        return Source(EVENTS_SOURCE, shown_location(location), look, look)
     return Source(
         EVENTS_SOURCE,
         location,
@@ -115,9 +127,9 @@ def source_specs(settings: Settings) -> list[dg.AssetSpec]:
         EVENTS_SOURCE,
         group_name="sources",
         owners=["team:data"],
-        kinds={"python" if simulated else "file"},
+        kinds={"python" if simulated else "postgres" if is_database(settings.events) else "file"},
         description="The interaction log as delivered, or the settings of the simulated one.",
-        metadata={"location": settings.events},
+        metadata={"location": shown_location(settings.events)},
         freshness_policy=policy(EVENTS_SOURCE),
     )
     return [*specs, events]

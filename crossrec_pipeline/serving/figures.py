@@ -12,6 +12,7 @@ from crossrec_pipeline.evaluation.measures import HEADLINE_CUTOFF
 from crossrec_pipeline.evaluation.ranked_bundles import read_ranked_bundles
 from crossrec_pipeline.evaluation.report.figures import Figure, Figures
 from crossrec_pipeline.evaluation.slices import CHANCE, ORACLE
+from crossrec_pipeline.interactions.deliveries import shown_location
 from crossrec_pipeline.models.registry import Bundle
 from crossrec_pipeline.serving.api.schemas import (
     Evaluation,
@@ -176,7 +177,7 @@ def _where_from(settings: Settings) -> str:
     """Name the log; of a path only the file, since everyone may read it."""
     if settings.events in ("simulated", "uniform"):
         return f"{settings.events}, seed {settings.simulation.seed}"
-    return Path(settings.events).name
+    return Path(shown_location(settings.events)).name
 
 
 def _notes(settings: Settings, figures: Figures) -> list[str]:
