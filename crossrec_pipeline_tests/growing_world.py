@@ -79,11 +79,16 @@ def growing_settings(folder: Path, **settings: object) -> Settings:
 class GrowingWorld:
     """The log, its data directory, and what Dagster remembers of it; no daemon."""
 
+    said: str | None = None
+    """Why the sensor asked for nothing when it last did not."""
+
     def __init__(self, folder: Path, **settings: object) -> None:
         self.log = folder / "log"
         self.log.mkdir(exist_ok=True)
         self.settings = growing_settings(folder, **settings)
-        self.instance = dg.DagsterInstance.ephemeral()
+        home = folder / "home"
+        home.mkdir(exist_ok=True)
+        self.instance = dg.DagsterInstance.local_temp(str(home))
         self.failures: list[str] = []
         """Why each failed step of the last `settle` failed."""
         self.requested: list[list[str]] = []
@@ -156,12 +161,17 @@ class GrowingWorld:
             if event.asset_key
         }
 
-    def events(self) -> dict[date, pl.DataFrame]:
-        """Read the published events by day."""
+    def event_files(self) -> dict[date, Path]:
+        """List the files of the published events by day."""
         return {
-            date.fromisoformat(path.parent.name.removeprefix("date=")): pl.read_parquet(path)
+            date.fromisoformat(path.parent.name.removeprefix("date=")): path
             for path in sorted(self.settings.events_dir.glob("date=*/part-0.parquet"))
         }
+
+    def events(self) -> dict[date, pl.DataFrame]:
+        """Read the published events by day."""
+        files = self.event_files()
+        return {of: pl.read_parquet(path, hive_partitioning=False) for of, path in files.items()}
 
     def days_made(self) -> dict[str, int]:
         """Say when the sessions of each day were written."""
