@@ -216,7 +216,8 @@ def _make_sessions(
     for day in passed:
         if day not in old:
             yield _sessions_report(settings, day)
-    for day in sessionise(context, settings, old):
+    for n, day in enumerate(sessionise(context, settings, old), start=1):
+        context.log.debug(f"{n} of {len(old)} days have their sessions")
         yield _sessions_report(settings, day)
 
 

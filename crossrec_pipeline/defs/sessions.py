@@ -15,6 +15,7 @@ from crossrec_pipeline.defs.failures import reports_errors
 from crossrec_pipeline.defs.interactions import EVENTS_KEY
 from crossrec_pipeline.defs.metadata import counts_table, lineage
 from crossrec_pipeline.defs.outdated_days import days_in_use, days_version, sessions_are_current
+from crossrec_pipeline.defs.sessions_by_day import sessionise_changed
 from crossrec_pipeline.errors import SessionsError
 from crossrec_pipeline.interactions.day_verdicts import DayVerdict, require_verdicts
 from crossrec_pipeline.interactions.verdict import LogVerdict
@@ -58,6 +59,8 @@ def sequences(
 ) -> dg.MaterializeResult:
     """Build the session data set of a whole log; sessions of days that are as they were stay."""
     LogVerdict(settings.log_verdict_path).require()
+    if settings.sessions.engine != "arrays":
+        sessionise_changed(context, settings)
     statistics = write_session_dataset(
         settings.events_dir,
         warehouse.read("catalogue.items"),

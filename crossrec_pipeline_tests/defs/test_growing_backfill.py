@@ -148,3 +148,16 @@ def test_days_before_the_first_are_left_out(tmp_path: Path):
     partitions = build_definitions(world.settings).resolve_asset_graph().get(BY_DAY_KEY)
     assert partitions.partitions_def is not None
     assert partitions.partitions_def.get_first_partition_key() == str(day(3))
+
+
+@pytest.mark.parametrize("engine", ["duckdb", "polars"])
+def test_every_engine_gives_the_same_sessions(
+    tmp_path: Path, undisturbed: GrowingWorld, engine: str
+):
+    sessions = {**undisturbed.settings.sessions.model_dump(), "engine": engine}
+    world = GrowingWorld(tmp_path, sessions=sessions)
+    for name, events in deliveries().items():
+        world.deliver(name, events)
+    world.settle()
+    assert world.failures == []
+    assert world.sessions().digest == undisturbed.sessions().digest
