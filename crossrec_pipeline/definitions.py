@@ -94,6 +94,7 @@ def _with_policy(spec: dg.AssetSpec, settings: Settings) -> dg.AssetSpec:
     domains = {spec.name: spec.digest for spec in load_domains(settings.domains)}
     shaping = {
         interactions.EVENTS_KEY: [settings.event_columns],
+        days.BY_DAY_KEY: [settings.sessions.gap_minutes],
         sessions.SEQUENCES_KEY: [settings.sessions, settings.split, settings.log.window_days],
         models.model_key(models.MAIN_MODEL): [settings.training, models.found_by_search(settings)],
         evaluation.RANKS_KEY: [models.model_kinds(settings)],

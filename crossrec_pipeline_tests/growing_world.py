@@ -77,18 +77,30 @@ def growing_settings(folder: Path, **settings: object) -> Settings:
 
 
 class GrowingWorld:
-    """The log, its data directory, and what Dagster remembers of it; no daemon."""
+    """The log, its data directory, and what Dagster remembers of it; no daemon.
+
+    Parameters
+    ----------
+    folder
+        Holds all of it; of a world that was there before, what is left of it.
+    instance
+        Dagster's memory; by default one in the folder.
+    settings
+        Those that are not as in `growing_settings`.
+    """
 
     said: str | None = None
     """Why the sensor asked for nothing when it last did not."""
 
-    def __init__(self, folder: Path, **settings: object) -> None:
+    def __init__(
+        self, folder: Path, *, instance: dg.DagsterInstance | None = None, **settings: object
+    ) -> None:
         self.log = folder / "log"
         self.log.mkdir(exist_ok=True)
         self.settings = growing_settings(folder, **settings)
         home = folder / "home"
         home.mkdir(exist_ok=True)
-        self.instance = dg.DagsterInstance.local_temp(str(home))
+        self.instance = instance or dg.DagsterInstance.local_temp(str(home))
         self.failures: list[str] = []
         """Why each failed step of the last `settle` failed."""
         self.requested: list[list[str]] = []

@@ -3,26 +3,16 @@
 The same matrix as test_lineage.py, as one story; it takes minutes and is run by `make test-daemon`.
 """
 
-import json
-import os
-import shutil
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
-from pathlib import Path
 
-import dagster as dg
 import polars as pl
 import pytest
 
-from crossrec_pipeline.settings import project_root
+from crossrec_pipeline_tests.daemon_world import DaemonWorld
 from crossrec_pipeline_tests.lineage_world import (
     NULL_ROW,
     STREET,
     TAKEN_IN,
-    SmallCatalogues,
     a_third_of_the_rows_lost,
     as_is,
     blanks_around_titles,
@@ -32,128 +22,6 @@ from crossrec_pipeline_tests.lineage_world import (
 )
 
 pytestmark = [pytest.mark.daemon, pytest.mark.xdist_group("daemon")]
-
-_PATIENCE_SECONDS = 240.0
-_WATCHING, _BUILDING = "watch_sources", "rebuild_what_changed"
-_UNFINISHED = dg.RunsFilter(
-    statuses=[
-        dg.DagsterRunStatus.NOT_STARTED,
-        dg.DagsterRunStatus.QUEUED,
-        dg.DagsterRunStatus.STARTING,
-        dg.DagsterRunStatus.STARTED,
-        dg.DagsterRunStatus.CANCELING,
-    ]
-)
-
-
-class DaemonWorld(SmallCatalogues):
-    """Two small catalogues in a folder, and a daemon that watches them."""
-
-    def __init__(self, folder: Path):
-        super().__init__(folder)
-        home = folder / "home"
-        home.mkdir()
-        shutil.copy(project_root() / "dagster_home" / "dagster.yaml", home)
-        simulation, training = self.settings.simulation, self.settings.training
-        self._environment = {
-            **os.environ,
-            "DAGSTER_HOME": str(home),
-            "PYTHONWARNINGS": "ignore",
-            "CROSSREC_DATA_DIR": str(self.settings.data_dir),
-            "CROSSREC_DOMAINS": ",".join(self.settings.domains),
-            "CROSSREC_SOURCES": json.dumps(self.settings.sources),
-            "CROSSREC_SIMULATION": simulation.model_dump_json(),
-            "CROSSREC_TRAINING": training.model_dump_json(),
-            "CROSSREC_EVALUATION": self.settings.evaluation.model_dump_json(),
-            "CROSSREC_POLL_SECONDS": "1",
-        }
-        self.log = folder / "daemon.log"
-        subprocess.run(
-            [sys.executable, "-m", "crossrec_pipeline.cli", "run"],
-            env=self._environment,
-            check=True,
-            capture_output=True,
-        )
-        self.instance = dg.DagsterInstance.from_config(str(home))
-        with self.log.open("wb") as log:
-            self._daemon = subprocess.Popen(
-                [
-                    Path(sys.executable).with_name("dagster-daemon"),
-                    *("run", "-m", "crossrec_pipeline.definitions"),
-                ],
-                env=self._environment,
-                cwd=project_root(),
-                stdout=log,
-                stderr=log,
-            )
-
-    def stop(self) -> None:
-        """Stop the daemon and close the instance."""
-        self._daemon.send_signal(signal.SIGINT)
-        try:
-            self._daemon.wait(30)
-        except subprocess.TimeoutExpired:
-            self._daemon.kill()
-        self.instance.dispose()
-
-    def settle(self) -> set[str]:
-        """Wait until the daemon has looked and nothing more runs; say what was materialised."""
-        started = time.time()
-        self._wait_for_tick(_WATCHING, started)
-        quiet_since = time.time()
-        while True:
-            self._wait_for_tick(_BUILDING, quiet_since)
-            # A change may be asked for one tick after it is seen: two quiet ticks are rest.
-            self._wait_for_tick(_BUILDING, time.time())
-            if not self.instance.get_runs_count(_UNFINISHED):
-                ended = [record.end_time or 0.0 for record in self._records(started)]
-                if max(ended, default=0.0) < quiet_since:
-                    break
-            quiet_since = time.time()
-        return {
-            key.to_user_string()
-            for record in self._records(started)
-            for entry in self.instance.get_records_for_run(
-                record.dagster_run.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION
-            ).records
-            if (key := entry.asset_key)
-        }
-
-    def failed_checks(self) -> set[str]:
-        """Name the checks of the last run that failed."""
-        record = self.instance.get_run_records(limit=1)[0]
-        entries = self.instance.get_records_for_run(
-            record.dagster_run.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION
-        ).records
-        events = [entry.event_log_entry.dagster_event for entry in entries]
-        return {
-            event.asset_check_evaluation_data.check_name
-            for event in events
-            if event and not event.asset_check_evaluation_data.passed
-        }
-
-    def _records(self, since: float) -> list[dg.RunRecord]:
-        return [
-            record
-            for record in self.instance.get_run_records()
-            if record.create_timestamp.timestamp() >= since
-        ]
-
-    def _wait_for_tick(self, sensor: str, after: float) -> None:
-        """Wait for a tick of a sensor that began after a time and is finished."""
-        give_up = time.monotonic() + _PATIENCE_SECONDS
-        while time.monotonic() < give_up:
-            assert self._daemon.poll() is None, self.log.read_text()[-4000:]
-            for state in self.instance.all_instigator_state():
-                if state.name != sensor:
-                    continue
-                ticks = self.instance.get_ticks(
-                    state.instigator_origin_id, state.selector_id, after=after
-                )
-                if any(tick.end_timestamp is not None for tick in ticks):
-                    return
-            time.sleep(0.5)
-        raise AssertionError(f"no tick of {sensor}:\n{self.log.read_text()[-4000:]}")
 
 
 @pytest.fixture(scope="module")

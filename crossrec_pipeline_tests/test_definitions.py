@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import dagster as dg
 import pytest
@@ -237,3 +238,72 @@ def test_loading_imports_nothing_that_takes_long():
         [sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == ""
+
+
+@pytest.fixture(scope="module")
+def growing(tmp_path_factory: pytest.TempPathFactory) -> dg.Definitions:
+    folder = tmp_path_factory.mktemp("growing")
+    return build_definitions(
+        load_settings(
+            events=f"{folder}/", data_dir=folder / "data", log={"first_day": "2024-01-01"}
+        )
+    )
+
+
+def test_a_growing_log_has_deliveries_and_days(growing: dg.Definitions):
+    graph = growing.resolve_asset_graph()
+    partitioned = {
+        key.to_user_string() for key in graph.executable_asset_keys if graph.get(key).is_partitioned
+    }
+    assert partitioned == {"interactions/events", "sessions/by_day"}
+
+    def parents(name: str) -> set[str]:
+        key = dg.AssetKey(name.split("/"))
+        return {parent.to_user_string() for parent in graph.get(key).parent_keys}
+
+    assert parents("interactions/deliveries") == {"sources/events"}
+    assert parents("interactions/events") == {"interactions/deliveries", "catalogue/items"}
+    assert parents("sessions/by_day") == {"interactions/events"}
+    assert parents("sessions/sequences") == {"sessions/by_day", "catalogue/items"}
+
+
+def test_days_of_a_growing_log_are_built_together_from_the_first_one_to_today(
+    growing: dg.Definitions,
+):
+    node = growing.resolve_asset_graph().get(dg.AssetKey(["interactions", "events"]))
+    assert node.backfill_policy == dg.BackfillPolicy.single_run()
+    assert node.partitions_def is not None
+    assert node.partitions_def.get_first_partition_key() == "2024-01-01"
+    assert node.partitions_def.get_last_partition_key() == str(datetime.now(UTC).date())
+
+
+def test_a_sensor_asks_for_the_days_of_a_growing_log(growing: dg.Definitions):
+    repository = growing.get_repository_def()
+    sensors = {sensor.name: sensor.default_status.value for sensor in repository.sensor_defs}
+    assert sensors["rebuild_days"] == "RUNNING"
+    # One run cannot build everything: the days are partitions, the rest is not.
+    assert "build_everything" not in {job.name for job in repository.get_all_jobs()}
+    audit = growing.resolve_job_def("audit_data")
+    assert audit.partitions_def is None
+
+
+def test_a_password_of_a_log_is_not_shown():
+    settings = load_settings(events="postgresql://reader:pa55word@db.example/shop")
+    specs = build_definitions(settings).resolve_all_asset_specs()
+    shown = [str(spec.metadata) + str(spec.description) for spec in specs]
+    assert any("db.example/shop" in text for text in shown)
+    assert not any("pa55word" in text for text in shown)
+
+
+def test_what_shapes_the_days_of_a_growing_log_marks_them_as_changed():
+    def code_versions(**overrides: object) -> dict[str, str | None]:
+        defs = build_definitions(load_settings(events="/nowhere/{date}.csv", **overrides))
+        return {s.key.to_user_string(): s.code_version for s in defs.resolve_all_asset_specs()}
+
+    before = code_versions()
+    after = code_versions(sessions={"gap_minutes": 20.0})
+    changed = {name for name in before if before[name] != after[name]}
+    assert changed == {"sessions/by_day", "sessions/sequences"}
+    after = code_versions(log={"window_days": 30})
+    assert {name for name in before if before[name] != after[name]} == {"sessions/sequences"}
+    assert code_versions(sessions={"engine": "polars", "memory_limit": "1GB"}) == before

@@ -119,7 +119,7 @@ def days_asset(settings: Settings) -> dg.AssetsDefinition:
         if EVENTS_KEY in context.selected_asset_keys:
             items = warehouse.read("catalogue.items")
             for day in _publish_stale(settings, items, chosen):
-                yield _events_report(settings, day)
+                yield _events_report(context, settings, day)
             yield _audit(settings, items, chosen)
         if BY_DAY_KEY in context.selected_asset_keys:
             yield from _make_sessions(context, settings, chosen)
@@ -152,7 +152,9 @@ def _publish(settings: Settings, items: pl.DataFrame, day: date, before: DayVerd
     write_verdict(settings.day_verdicts_dir, day, verdict)
 
 
-def _events_report(settings: Settings, day: date) -> dg.AssetMaterialization:
+def _events_report(
+    context: dg.AssetExecutionContext, settings: Settings, day: date
+) -> dg.AssetMaterialization:
     verdict = read_verdicts(settings.day_verdicts_dir)[day]
     return dg.AssetMaterialization(
         EVENTS_KEY,
@@ -163,12 +165,15 @@ def _events_report(settings: Settings, day: date) -> dg.AssetMaterialization:
             "rejected by reason": counts_table(verdict.n_rejected, "reason", "events"),
             "path": dg.MetadataValue.path(settings.events_dir / f"date={day}"),
         },
-        tags=_version_tags(verdict.version, _CODE_VERSION),
+        tags=_version_tags(context, EVENTS_KEY, verdict.version),
     )
 
 
-def _version_tags(version: str, code_version: str) -> dict[str, str]:
-    return {"dagster/data_version": version, "dagster/code_version": code_version}
+def _version_tags(
+    context: dg.AssetExecutionContext, key: dg.AssetKey, version: str
+) -> dict[str, str]:
+    code_version = context.assets_def.specs_by_key[key].code_version
+    return {"dagster/data_version": version, "dagster/code_version": code_version or ""}
 
 
 def _audit(settings: Settings, items: pl.DataFrame, chosen: Sequence[date]) -> dg.AssetCheckResult:
@@ -215,13 +220,15 @@ def _make_sessions(
     old = [day for day in passed if not sessions_are_current(settings, day, verdicts[day])]
     for day in passed:
         if day not in old:
-            yield _sessions_report(settings, day)
+            yield _sessions_report(context, settings, day)
     for n, day in enumerate(sessionise(context, settings, old), start=1):
         context.log.debug(f"{n} of {len(old)} days have their sessions")
-        yield _sessions_report(settings, day)
+        yield _sessions_report(context, settings, day)
 
 
-def _sessions_report(settings: Settings, day: date) -> dg.AssetMaterialization:
+def _sessions_report(
+    context: dg.AssetExecutionContext, settings: Settings, day: date
+) -> dg.AssetMaterialization:
     about = require_about(day_path(settings.sessions_by_day_dir, day))
     return dg.AssetMaterialization(
         BY_DAY_KEY,
@@ -232,5 +239,5 @@ def _sessions_report(settings: Settings, day: date) -> dg.AssetMaterialization:
             "events without a session or user id": about.n_unattributed,
             "path": dg.MetadataValue.path(day_path(settings.sessions_by_day_dir, day)),
         },
-        tags=_version_tags(about.digest, _CODE_VERSION),
+        tags=_version_tags(context, BY_DAY_KEY, about.digest),
     )

@@ -5,6 +5,7 @@ The tests of one world are steps of one story, in the order they are written.
 
 import pytest
 
+from crossrec_pipeline.definitions import build_definitions
 from crossrec_pipeline.defs.interactions import EVENTS_KEY
 from crossrec_pipeline.defs.sessions import SEQUENCES_KEY
 from crossrec_pipeline_tests.growing_world import (
@@ -96,6 +97,11 @@ def test_each_day_has_the_version_and_the_row_count_of_its_own_content(world: Gr
     counts = {of: made.metadata["dagster/row_count"].value for of, made in records.items() if made}
     assert counts == {str(n): len(frame) for n, frame in world.events().items()} | {str(day(4)): 0}
     assert len(set(versions.values())) == len(versions)
+    specs = build_definitions(world.settings).resolve_all_asset_specs()
+    (code,) = (spec.code_version for spec in specs if spec.key == EVENTS_KEY)
+    assert {(made.tags or {})["dagster/code_version"] for made in records.values() if made} == {
+        code
+    }
     assert [made.metadata["events rejected"].value for made in records.values() if made][:3] == [
         0,
         17,

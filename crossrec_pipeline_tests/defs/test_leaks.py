@@ -1,6 +1,7 @@
 """Sessions that leak are not trained on."""
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from crossrec_pipeline.defs import sessions
 from crossrec_pipeline.defs.leaks import leak_findings
 from crossrec_pipeline.errors import CrossrecError
-from crossrec_pipeline.sessions.dataset import build_session_dataset
+from crossrec_pipeline.sessions.dataset import write_session_dataset
 from crossrec_pipeline.sessions.leaks import LEAKS
 from crossrec_pipeline.sessions.statistics import SessionStatistics
 from crossrec_pipeline.sessions.store import SessionDataset
@@ -24,6 +25,16 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> BuiltWorld:
     return built_world(tmp_path_factory)
 
 
+def _write_changed(
+    change: Callable[[SessionDataset], SessionDataset], *arguments: Any, **options: Any
+) -> SessionStatistics:
+    """Write the session data set, and another one in its place."""
+    statistics = write_session_dataset(*arguments, **options)
+    target = arguments[-1]
+    change(SessionDataset.open(target).in_memory()).save(target)
+    return statistics
+
+
 def test_the_sessions_that_were_built_have_no_leak(world: BuiltWorld):
     findings = leak_findings(world.settings)
     assert [(finding.name, finding.n_found) for finding in findings] == [
@@ -34,14 +45,16 @@ def test_the_sessions_that_were_built_have_no_leak(world: BuiltWorld):
 def test_models_are_not_trained_on_test_sessions(
     world: BuiltWorld, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ):
-    def tested_on_train(*arguments: Any) -> tuple[SessionDataset, SessionStatistics]:
-        dataset, statistics = build_session_dataset(*arguments)
-        return dataclasses.replace(dataset, train=dataset.test), statistics
+    def tested_on_train(*arguments: Any, **options: Any) -> SessionStatistics:
+        def with_test_as_train(dataset: SessionDataset) -> SessionDataset:
+            return dataclasses.replace(dataset, train=dataset.test)
+
+        return _write_changed(with_test_as_train, *arguments, **options)
 
     before = world.published()
     shorter = world.settings.sessions.model_copy(update={"max_length": 40})
     with monkeypatch.context() as patch:
-        patch.setattr(sessions, "build_session_dataset", tested_on_train)
+        patch.setattr(sessions, "write_session_dataset", tested_on_train)
         with pytest.raises(CrossrecError, match="the check failed on what is listed above"):
             world.rebuild(sessions=shorter)
     error = capfd.readouterr().err
@@ -57,22 +70,25 @@ def test_models_are_not_trained_on_test_sessions(
 def test_supports_counted_over_the_whole_log_are_refused(
     world: BuiltWorld, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ):
-    def counted_over_all(events_dir: Path, items: pl.DataFrame, *settings: Any) -> Any:
+    def counted_over_all(events_dir: Path, *arguments: Any, **options: Any) -> SessionStatistics:
         """Count supports over the whole log: take every event for one of train."""
-        dataset, statistics = build_session_dataset(events_dir, items, *settings)
         counts = pl.scan_parquet(events_dir / "**/*.parquet").group_by("item_id").len("support")
-        frame = dataset.vocabulary.frame.drop("support").join(
-            counts.collect().cast({"support": pl.Int64}), on="item_id", maintain_order="left"
-        )
-        vocabulary = dataclasses.replace(
-            dataset.vocabulary, frame=frame.select(dataset.vocabulary.frame.columns)
-        )
-        return dataclasses.replace(dataset, vocabulary=vocabulary), statistics
+
+        def with_all_counted(dataset: SessionDataset) -> SessionDataset:
+            frame = dataset.vocabulary.frame.drop("support").join(
+                counts.collect().cast({"support": pl.Int64}), on="item_id", maintain_order="left"
+            )
+            vocabulary = dataclasses.replace(
+                dataset.vocabulary, frame=frame.select(dataset.vocabulary.frame.columns)
+            )
+            return dataclasses.replace(dataset, vocabulary=vocabulary)
+
+        return _write_changed(with_all_counted, events_dir, *arguments, **options)
 
     before = world.published()
     shorter = world.settings.sessions.model_copy(update={"max_length": 41})
     with monkeypatch.context() as patch:
-        patch.setattr(sessions, "build_session_dataset", counted_over_all)
+        patch.setattr(sessions, "write_session_dataset", counted_over_all)
         with pytest.raises(CrossrecError, match="the check failed on what is listed above"):
             world.rebuild(sessions=shorter)
     assert "✗ check vocabulary_of_train: " in capfd.readouterr().err
