@@ -143,13 +143,13 @@ class GrowingWorld:
                 ran |= self.run(request.asset_selection or [], request.tags)
         raise AssertionError(f"still asking after {_MAX_TICKS} ticks: {self.requested}")
 
-    def tick(self) -> list[dg.RunRequest]:
-        """Have the sensor look; list what it asks for."""
+    def tick(self, defs: dg.Definitions | None = None) -> list[dg.RunRequest]:
+        """Have the sensor look, with the definitions as loaded now; list what it asks for."""
         sensor = day_sensor(self.settings)
         context = dg.build_sensor_context(
             self.instance,
             cursor=self._cursor,
-            repository_def=build_definitions(self.settings).get_repository_def(),
+            repository_def=(defs or build_definitions(self.settings)).get_repository_def(),
         )
         result = sensor.evaluate_tick(context)
         self._cursor = result.cursor

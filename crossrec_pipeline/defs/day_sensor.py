@@ -6,12 +6,15 @@ would see neither a changed catalogue nor what a killed backfill has left.
 
 import json
 from collections.abc import Sequence
+from datetime import date
 
 import dagster as dg
+from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
 
 from crossrec_pipeline.defs.catalogue import ITEMS_KEY, STAGED_ITEMS
 from crossrec_pipeline.defs.days import DAY_KEYS, range_tags
 from crossrec_pipeline.defs.deliveries import DELIVERIES_KEY
+from crossrec_pipeline.defs.interactions import EVENTS_KEY
 from crossrec_pipeline.defs.outdated_days import (
     day_ranges,
     days_version,
@@ -98,22 +101,41 @@ def _wanted(
     Raises
     ------
     CrossrecError
-        If there is no catalogue yet, or a refused day stands in the way.
+        If there is no catalogue yet, or the code must be loaded again.
     """
     items = Warehouse(path=str(settings.warehouse_path)).read("catalogue.items")
+    assert context.repository_def is not None
+    graph = context.repository_def.asset_graph
     outdated = outdated_days(settings, items)
     if outdated:
+        _require_partition(graph, outdated[0])
         requests = [
             dg.RunRequest(asset_selection=list(DAY_KEYS), tags=range_tags(first, last))
             for first, last in day_ranges(outdated, log_days(settings))
         ]
         return outdated_state(settings, items, outdated), requests
-    assert context.repository_def is not None
-    code = context.repository_def.asset_graph.get(SEQUENCES_KEY).code_version
+    code = graph.get(SEQUENCES_KEY).code_version
     made_of = [days_version(settings), known_version(context.instance, ITEMS_KEY), code]
     if made_of == _sessions_made_of(context.instance):
         return "", []
     return json_digest(made_of), [dg.RunRequest(asset_selection=[SEQUENCES_KEY])]
+
+
+def _require_partition(graph: AssetGraph, day: date) -> None:
+    """Refuse to ask for a day that the code, loaded before it was delivered, does not know.
+
+    Raises
+    ------
+    CrossrecError
+        Naming the day.
+    """
+    partitions = graph.get(EVENTS_KEY).partitions_def
+    first = partitions.get_first_partition_key() if partitions else None
+    if first is None or day.isoformat() < first:
+        raise CrossrecError(
+            f"The log begins on {day}, before the first day that this process knows ({first}). "
+            "The daemon loads the code again within a minute; in the UI, reload the definitions."
+        )
 
 
 def _sessions_made_of(instance: dg.DagsterInstance) -> list[str | None]:

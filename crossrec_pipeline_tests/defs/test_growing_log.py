@@ -3,10 +3,15 @@
 The tests of one world are steps of one story, in the order they are written.
 """
 
+from datetime import UTC, datetime
+from pathlib import Path
+
 import pytest
 
 from crossrec_pipeline.definitions import build_definitions
+from crossrec_pipeline.defs.deliveries import DELIVERIES_KEY
 from crossrec_pipeline.defs.interactions import EVENTS_KEY
+from crossrec_pipeline.defs.outdated_days import first_day
 from crossrec_pipeline.defs.sessions import SEQUENCES_KEY
 from crossrec_pipeline_tests.growing_world import (
     ITEM_IDS,
@@ -151,3 +156,37 @@ def test_a_delivery_that_cannot_be_read_keeps_no_other_from_being_built(world: G
     world.deliver(f"{day(12)}.csv", events_of(day(12)))
     assert world.settle() == built(12, 13) | {SEQUENCES}
     assert "broken.csv" in world.failures[0]
+
+
+def test_days_before_the_first_that_was_loaded_wait_until_the_code_is_loaded_again(tmp_path: Path):
+    world = GrowingWorld(tmp_path)
+    world.deliver("second.csv", events_of(day(2)))
+    world.run([DELIVERIES_KEY])
+    loaded = build_definitions(world.settings)
+    world.deliver("first.csv", events_of(day(1)))
+    world.run([DELIVERIES_KEY])
+    assert world.tick(loaded) == []
+    assert world.said is not None
+    assert f"begins on {day(1)}, before the first day that this process knows ({day(2)})" in (
+        world.said
+    )
+    assert len(world.tick()) == 1
+
+
+def test_before_anything_was_delivered_the_log_begins_today_and_nothing_is_asked_for(
+    tmp_path: Path,
+):
+    world = GrowingWorld(tmp_path)
+    assert first_day(world.settings) == datetime.now(UTC).date()
+    assert world.run([DELIVERIES_KEY]) == set()
+    assert str(world.log) in world.failures[0]
+
+
+def test_days_are_not_asked_for_before_there_is_a_catalogue(tmp_path: Path):
+    world = GrowingWorld(tmp_path)
+    world.settings.warehouse_path.unlink()
+    world.deliver("first.csv", events_of(day(1)))
+    world.run([DELIVERIES_KEY])
+    assert world.tick() == []
+    assert world.said is not None
+    assert "has no table catalogue.items yet" in world.said
