@@ -14,6 +14,8 @@ FROM python:3.11-slim AS packages
 ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 RUN python -m venv --without-pip /opt/crossrec
+# Further parts of the package, by comma: what a cluster or an object store needs, for instance.
+ARG EXTRAS=
 WORKDIR /build
 COPY constraints.txt ./
 # What torch needs comes from the usual index, with everything else.
@@ -22,7 +24,8 @@ RUN pip --python /opt/crossrec/bin/python install --constraint constraints.txt \
 COPY pyproject.toml README.md LICENSE ./
 COPY crossrec_pipeline crossrec_pipeline
 COPY --from=page /build/crossrec_pipeline/serving/page crossrec_pipeline/serving/page
-RUN pip --python /opt/crossrec/bin/python install --constraint constraints.txt .
+RUN pip --python /opt/crossrec/bin/python install --constraint constraints.txt \
+    ".${EXTRAS:+[$EXTRAS]}"
 
 
 FROM python:3.11-slim

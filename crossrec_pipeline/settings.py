@@ -391,8 +391,9 @@ class Settings(BaseSettings):
         return self.data_dir / "evaluation"
 
 
-NOT_SETTINGS = frozenset({"CROSSREC_REAL_DATA"})
-"""Variables of ours that are no settings: this one tells the tests where real catalogues lie."""
+NOT_SETTINGS = frozenset({"CROSSREC_REAL_DATA", "CROSSREC_DAGSTER_CHART"})
+"""Variables of ours that are no settings: they tell the tests where real catalogues and Dagster's
+Helm chart lie."""
 
 
 def unknown_variables(environment: Iterable[str]) -> list[str]:
