@@ -65,11 +65,12 @@ test: $(VENV)/dev.stamp ## run the tests (real data too, where CROSSREC_REAL_DAT
 test-daemon: $(VENV)/dev.stamp ## the lineage matrix under a real daemon (minutes)
 	@$(BIN)/python -m pytest -q -m daemon
 
-lint: $(VENV)/dev.stamp ## ruff, pyright, the import contract and hadolint
+lint: $(VENV)/dev.stamp ## ruff, pyright, the import contract, yamllint and hadolint
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/pyright
 	@$(BIN)/lint-imports
+	@$(BIN)/yamllint --strict .yamllint.yaml compose.yaml workspace.yaml dagster_home/dagster.yaml deploy
 	@test ! -x $(BIN)/hadolint || $(BIN)/hadolint Dockerfile
 
 format: $(VENV)/dev.stamp ## let ruff format and fix
