@@ -122,13 +122,22 @@ def test_there_is_a_web_server_for_reading_alone(
 def test_dagster_takes_the_configuration_and_reads_the_projects_limits(
     instance: InstanceRef,
 ) -> None:
-    concurrency = instance.settings["concurrency"]
+    settings: dict[str, Any] = dict(instance.settings)
+    concurrency = settings["concurrency"]
     assert concurrency["pools"] == HOME["concurrency"]["pools"]
     allowed = concurrency["runs"]["max_concurrent_runs"]
     assert allowed == HOME["concurrency"]["runs"]["max_concurrent_runs"]
-    assert instance.settings["run_retries"]["retry_on_asset_or_op_failure"] is False
-    assert instance.settings["run_monitoring"]["enabled"]
-    assert instance.settings["telemetry"] == HOME["telemetry"]
+    assert settings["run_retries"]["retry_on_asset_or_op_failure"] is False
+    assert settings["run_monitoring"]["enabled"]
+    assert settings["telemetry"] == HOME["telemetry"]
+
+
+def test_dagster_writes_where_pods_may_write(instance: InstanceRef) -> None:
+    mounted = {mount["mountPath"] for mount in code_location()["volumeMounts"]}
+    kept = Path(instance.local_artifact_storage.base_dir)
+    logs = read_values()["computeLogManager"]["config"]["s3ComputeLogManager"]["localDir"]
+    for path in (kept, Path(logs)):
+        assert mounted & {str(parent) for parent in path.parents} == {"/tmp"}
 
 
 def pod_of_a_run(instance: InstanceRef, tags: dict[str, str]) -> dict[str, Any]:
