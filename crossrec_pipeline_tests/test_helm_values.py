@@ -1,10 +1,12 @@
 """What the values for Dagster's chart say is true of the project."""
 
 import os
+import re
 import socket
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
@@ -12,6 +14,7 @@ from typing import Any
 
 import pytest
 import yaml
+from dagster._core.storage.tags import ASSET_PARTITION_RANGE_START_TAG
 
 from crossrec_pipeline.settings import project_root, unknown_variables
 from crossrec_pipeline_tests.helm_files import FOLDER, code_location, read_documents, read_values
@@ -20,9 +23,13 @@ PATIENCE_SECONDS = 120.0
 BIN = Path(sys.executable).parent
 VALUES = read_values()
 LAUNCHER: dict[str, Any] = VALUES["runLauncher"]["config"]["k8sRunLauncher"]
-HOME: dict[str, Any] = yaml.safe_load(
-    (project_root() / "dagster_home" / "dagster.yaml").read_text()
-)
+ROOT = project_root()
+HOME: dict[str, Any] = yaml.safe_load((ROOT / "dagster_home" / "dagster.yaml").read_text())
+
+
+def in_project(path: str) -> str:
+    """Read a file of the repository."""
+    return (ROOT / path).read_text()
 
 
 def names_in(value: Any) -> Iterator[str]:
@@ -74,7 +81,7 @@ def test_the_data_directory_and_all_that_the_image_writes_are_mounted() -> None:
 
 
 def test_containers_are_of_the_images_user_and_write_to_no_root() -> None:
-    dockerfile = (project_root() / "Dockerfile").read_text()
+    dockerfile = in_project("Dockerfile")
     pods = (code_location()["podSecurityContext"], LAUNCHER["runK8sConfig"]["podSpecConfig"])
     for pod in (pods[0], pods[1]["securityContext"]):
         assert pod["runAsNonRoot"] is True
@@ -91,7 +98,7 @@ def test_replicas_are_of_one_image_that_does_not_move() -> None:
     assert code_location()["replicaCount"] > 1
     # The servers of `dagster code-server` each have an id, and so may not be several.
     assert "codeServerArgs" not in code_location()
-    dockerfile = (project_root() / "Dockerfile").read_text()
+    dockerfile = in_project("Dockerfile")
     assert f'org.opencontainers.image.version="{image["tag"]}"' in dockerfile
     assert image["pullPolicy"] == "IfNotPresent"
 
@@ -122,6 +129,11 @@ def test_limits_on_runs_at_once_are_those_of_the_projects_home() -> None:
     assert VALUES["additionalInstanceConfig"]["nux"] == HOME["nux"]
 
 
+def test_days_of_a_growing_log_are_built_by_one_run_at_a_time() -> None:
+    (limit,) = VALUES["concurrency"]["runs"]["tagConcurrencyLimits"]
+    assert limit == {"key": ASSET_PARTITION_RANGE_START_TAG, "limit": 1}
+
+
 def test_a_run_whose_pod_was_lost_is_retried_and_one_that_was_refused_is_not() -> None:
     monitoring, retries = (
         VALUES["dagsterDaemon"]["runMonitoring"],
@@ -142,6 +154,22 @@ def test_no_secret_is_in_the_values() -> None:
     assert [name for name in names if "password" in name] == ["generatepostgresqlpasswordsecret"]
     telling = ("key", "keys", "token", "secret")
     assert [name for name in code_location()["env"] if name.lower().endswith(telling)] == []
+
+
+# What the page about them says
+
+
+def test_the_chart_that_is_installed_is_of_the_pinned_dagster() -> None:
+    (pinned,) = re.findall(r"^dagster==(.+)$", in_project("constraints.txt"), re.MULTILINE)
+    assert set(re.findall(r"--version (\d\S*)", in_project("docs/kubernetes.md"))) == {pinned}
+
+
+def test_the_image_is_built_with_extras_of_the_package() -> None:
+    (named,) = re.findall(r"EXTRAS=(\S+)", in_project("docs/kubernetes.md"))
+    extras = tomllib.loads(in_project("pyproject.toml"))["project"]["optional-dependencies"]
+    # pip would leave out one that there is not, with a warning.
+    assert set(named.split(",")) <= set(extras)
+    assert '".${EXTRAS:+[$EXTRAS]}"' in in_project("Dockerfile")
 
 
 # What the code location does
