@@ -16,6 +16,9 @@ from crossrec_pipeline.interactions.schema import EVENTS
 Progress = Callable[[str], None]
 """Receives a line of text now and then."""
 
+ROWS_AT_A_TIME = 1 << 20
+"""Rows of a row group, about 100 MB in memory."""
+
 _HASH_SEED = 20_230_302
 _STRING_COLUMNS = ("user_id", "session_id", "item_id", "event_type")
 
@@ -77,7 +80,11 @@ class EventsDigest:
 
 
 class DayPartitionWriter:
-    """Writes events to ``<directory>/date=YYYY-MM-DD/part-0.parquet``, one row group a frame.
+    """Writes events to ``<directory>/date=YYYY-MM-DD/part-0.parquet``.
+
+    Frames are held back until they make a row group of `ROWS_AT_A_TIME` (or memory calls for it):
+    each has dictionaries of its own, and readers pay for every one. Within a row group events are
+    ordered by time and `log_order`, so most days are as a whole.
 
     Parameters
     ----------
@@ -88,6 +95,8 @@ class DayPartitionWriter:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._writers: dict[date, pq.ParquetWriter] = {}
+        self._held: dict[date, list[pl.DataFrame]] = {}
+        self._n_held = 0
         self._n_rows = 0
         self._digest = EventsDigest()
         self._first: datetime | None = None
@@ -97,6 +106,8 @@ class DayPartitionWriter:
         return self
 
     def __exit__(self, *exception: object) -> None:
+        for day in list(self._held):
+            self._write_held(day)
         for day in list(self._writers):
             self._writers.pop(day).close()
 
@@ -114,10 +125,12 @@ class DayPartitionWriter:
         days = events.with_columns(pl.col("timestamp").dt.date().alias("date"))
         for (day,), part in days.group_by("date", maintain_order=True):
             assert isinstance(day, date)
-            self._writer(day).write_table(arrow_events(part.drop("date")))
+            self._hold(day, part.drop("date"))
 
     def close_before(self, day: date) -> None:
         """Finish the files of all earlier days; nothing more may be written to them."""
+        for earlier in [held_day for held_day in self._held if held_day < day]:
+            self._write_held(earlier)
         for earlier in [open_day for open_day in self._writers if open_day < day]:
             self._writers.pop(earlier).close()
 
@@ -134,6 +147,20 @@ class DayPartitionWriter:
             data_digest=self._digest.value(),
             n_rejected=rejected,
         )
+
+    def _hold(self, day: date, events: pl.DataFrame) -> None:
+        held = self._held.setdefault(day, [])
+        held.append(events)
+        self._n_held += events.height
+        if sum(frame.height for frame in held) >= ROWS_AT_A_TIME:
+            self._write_held(day)
+        while self._n_held >= 2 * ROWS_AT_A_TIME:
+            self._write_held(next(iter(self._held)))
+
+    def _write_held(self, day: date) -> None:
+        events = pl.concat(self._held.pop(day)).sort("timestamp", "log_order", maintain_order=True)
+        self._n_held -= events.height
+        self._writer(day).write_table(arrow_events(events), row_group_size=events.height)
 
     def _note(self, events: pl.DataFrame) -> None:
         self._digest.add(events)

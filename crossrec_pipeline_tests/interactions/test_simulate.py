@@ -7,6 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from crossrec_pipeline.errors import EventsError, SettingsError
+from crossrec_pipeline.interactions import log
 from crossrec_pipeline.interactions.load import load_log
 from crossrec_pipeline.interactions.rhythm import (
     MAX_LENGTH,
@@ -145,8 +146,13 @@ def test_evenings_are_busier_than_mornings_and_saturdays_than_mondays(tmp_path: 
     assert (weekdays == 6).sum() > 1.15 * (weekdays == 1).sum()
 
 
-def test_chunks_are_bounded_and_leave_size_and_law_alone(tmp_path: Path):
+def test_chunks_are_bounded_and_leave_size_and_law_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    # What is held back makes row groups: none here, so that each chunk is one.
+    monkeypatch.setattr(log, "ROWS_AT_A_TIME", 1)
     small = simulate_log(WORLD, SETTINGS, tmp_path / "small", chunk_sessions=16)
+    monkeypatch.undo()
     whole = simulate_log(WORLD, SETTINGS, tmp_path / "whole")
     assert small.n_accepted == pytest.approx(whole.n_accepted, abs=1)
     most = 16 * (2 * MAX_LENGTH)
