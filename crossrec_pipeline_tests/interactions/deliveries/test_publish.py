@@ -184,7 +184,7 @@ def content(log: GrowingLog) -> tuple[dict[str, list], Counter]:
     return {day: rows for day, rows in accepted.items() if rows}, refused
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(rows=ROWS, one_by_one=st.booleans(), order=st.permutations(range(4)))
 def test_days_are_those_of_the_whole_log_however_it_was_delivered(
     tmp_path_factory: pytest.TempPathFactory,
