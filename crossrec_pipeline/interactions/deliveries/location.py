@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
-from crossrec_pipeline.errors import EventsError
+from crossrec_pipeline.errors import EventsError, SettingsError
 from crossrec_pipeline.interactions.log_files import is_log_name
 
 DATE = "{date}"
@@ -77,12 +77,35 @@ def shown_location(location: str) -> str:
     """Return a location as it may be shown: the URL of a database without its password.
 
     What follows the ``?`` of a URL goes too, since a password may stand there.
+
+    Raises
+    ------
+    SettingsError
+        If it looks like the URL of a database and is none.
     """
     if not is_database(location):
         return location
-    user, _, host = urlsplit(location).netloc.rpartition("@")
+    parts = split_url(location)
+    user, _, host = parts.netloc.rpartition("@")
     name = f"{user.partition(':')[0]}@{host}" if user else host
-    return f"postgresql://{name}{urlsplit(location).path}"
+    return f"postgresql://{name}{parts.path}"
+
+
+def split_url(url: str) -> SplitResult:
+    """Take the URL of a database apart.
+
+    Raises
+    ------
+    SettingsError
+        If it is none. The message does not show it, since it may hold a password.
+    """
+    try:
+        return urlsplit(url)
+    except ValueError as error:
+        raise SettingsError(
+            f"CROSSREC_EVENTS is no URL of a database ({error}). Expected one such as "
+            "postgresql://reader@db.example:5432/shop."
+        ) from None
 
 
 def find_files(location: str, now: datetime) -> FilesFound:

@@ -15,7 +15,7 @@ from decimal import Decimal
 from pathlib import Path
 from shutil import rmtree
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, unquote
 
 import duckdb
 import pyarrow as pa
@@ -24,7 +24,7 @@ from crossrec_pipeline.digests import json_digest, text_digest
 from crossrec_pipeline.errors import EventsError, SettingsError
 from crossrec_pipeline.interactions.clean import latest_acceptable_us
 from crossrec_pipeline.interactions.deliveries.ledger import UNDATED, Ledger
-from crossrec_pipeline.interactions.deliveries.location import shown_location
+from crossrec_pipeline.interactions.deliveries.location import shown_location, split_url
 from crossrec_pipeline.interactions.deliveries.outcome import Outcome, Place
 from crossrec_pipeline.interactions.deliveries.stage import stage_rows
 from crossrec_pipeline.interactions.log_files import COLUMNS, LogFile, map_columns
@@ -40,12 +40,13 @@ from crossrec_pipeline.settings import LogSettings
 if TYPE_CHECKING:
     from adbc_driver_manager.dbapi import Connection
 
-_CONNECT_SECONDS = "10"
+_CONNECT_SECONDS = 10
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _US_A_SECOND = 1_000_000
 _US_A_DAY = 86_400 * _US_A_SECOND
 _NAME_PART = re.compile(r'"(?:[^"]|"")+"|[^".]+')
 _TABLE_NAME = re.compile(rf"(?:{_NAME_PART.pattern})(?:\.(?:{_NAME_PART.pattern}))?")
+_DRIVER_WORDS = re.compile(r"^\w+: \[libpq\] (Failed to [\w ]+: )?(could not [\w ]+: )?")
 _NUMBERS = frozenset({"smallint", "integer", "bigint", "numeric", "real", "double precision"})
 _MAGNITUDES = ((1_000_000, 0, 10**11), (1_000, 10**11, 10**14), (1, 10**14, 10**17))
 """µs in a unit, and between which numbers it is meant: as in `log_rows`."""
@@ -229,13 +230,16 @@ def _read(
         )
         staged = stage_rows(place.connection, cleaned, target)
         place.connection.unregister("table_rows")
+    if known is None and not staged.pieces:
+        rmtree(target)
+        return
     version = json_digest(
         [place.read_as, {day: piece.digest for day, piece in staged.pieces.items()}]
     )
     if known and known.version == version:
         rmtree(target)
         yield name, replace(known, read_at=place.now.isoformat())
-    elif known or staged.pieces:
+    else:
         yield name, place.delivery(version, "", staged)
 
 
@@ -307,7 +311,11 @@ def _scales(table: str, column: str, sql_type: str) -> tuple[_Scale, ...]:
         )
     value = sql_name(column)
     return tuple(
-        _number_scale(factor, f" AND abs({value}) >= {low} AND abs({value}) < {high}")
+        _number_scale(
+            factor,
+            f" AND ({value} >= {low} OR {value} <= -{low}) "
+            f"AND {value} > -{high} AND {value} < {high}",
+        )
         for factor, low, high in _MAGNITUDES
     )
 
@@ -369,17 +377,16 @@ def _connected(url: str) -> Iterator["Connection"]:
 
 def _with_timeout(url: str) -> str:
     """Give up a server that does not answer, unless the URL or the environment says when."""
-    parts = urlsplit(url)
-    query = parse_qsl(parts.query)
-    if "PGCONNECT_TIMEOUT" in os.environ or "connect_timeout" in dict(query):
+    query = split_url(url).query
+    if "PGCONNECT_TIMEOUT" in os.environ or "connect_timeout" in dict(parse_qsl(query)):
         return url
-    query.append(("connect_timeout", _CONNECT_SECONDS))
-    return urlunsplit(parts._replace(query=urlencode(query)))
+    return f"{url}{'&' if query else '?'}connect_timeout={_CONNECT_SECONDS}"
 
 
 def _unreachable(url: str, error: Exception) -> EventsError:
-    # The driver puts its own name before what the server says, and hints after it.
-    text = " ".join(str(error).split()).partition("SQLSTATE")[0].rstrip(". (")
+    # The driver says what it did before what the server says, and the query after it.
+    text = _DRIVER_WORDS.sub("", " ".join(str(error).split()), count=1)
+    text = re.split(r" Query was: |[. (]*SQLSTATE", text)[0].rstrip(".?")
     for secret in _passwords(url):
         text = text.replace(secret, "***")
     remedy = next(
@@ -390,7 +397,7 @@ def _unreachable(url: str, error: Exception) -> EventsError:
 
 
 def _passwords(url: str) -> set[str]:
-    parts = urlsplit(url)
+    parts = split_url(url)
     found = {parts.password or "", dict(parse_qsl(parts.query)).get("password", "")}
     found.add(os.environ.get("PGPASSWORD", ""))
     return {secret for text in found if text for secret in (text, unquote(text))}

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from crossrec_pipeline.errors import EventsError
+from crossrec_pipeline.errors import EventsError, SettingsError
 from crossrec_pipeline.interactions.deliveries import (
     is_growing,
     location_fingerprint,
@@ -146,3 +146,9 @@ def test_fingerprint_follows_files_that_can_be_read(tmp_path: Path):
     assert fingerprint() == first
     put(tmp_path, "b.csv")
     assert fingerprint() != first
+
+
+def test_url_that_is_none_is_refused_and_not_shown():
+    with pytest.raises(SettingsError, match="is no URL of a database") as refused:
+        shown_location("postgresql://ann:secret@[::1/shop")
+    assert "secret" not in str(refused.value)

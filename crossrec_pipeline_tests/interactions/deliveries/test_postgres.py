@@ -271,6 +271,13 @@ def test_wrong_password_is_not_shown(shop: Shop):
     assert "PGPASSWORD or ~/.pgpass" in message
 
 
+def test_password_among_the_options_of_the_url_is_not_shown(shop: Shop):
+    message = refuse(shop, url="postgresql:///shop?host=/nowhere&password=battery")
+    assert "postgresql:///shop cannot be read" in message
+    assert "/nowhere" in message
+    assert "battery" not in message
+
+
 def test_no_such_database(shop: Shop):
     message = refuse(shop, url=shop.url.removesuffix("postgres") + "nowhere")
     assert 'database "nowhere" does not exist' in message
