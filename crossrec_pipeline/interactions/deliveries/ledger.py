@@ -86,7 +86,7 @@ class Ledger:
     Attributes
     ----------
     source
-        The log they are deliveries of; another log begins another ledger.
+        The log they are deliveries of.
     """
 
     source: str

@@ -91,6 +91,20 @@ def shown_location(location: str) -> str:
     return f"postgresql://{name}{parts.path}"
 
 
+def log_identity(location: str, table: str | None) -> str:
+    """Return what a log is known by: its absolute place, or host, database and table.
+
+    Raises
+    ------
+    SettingsError
+        If the location looks like the URL of a database and is none.
+    """
+    if not is_database(location):
+        return str(Path(location).expanduser().absolute())
+    parts = split_url(location)
+    return f"postgresql://{parts.netloc.rpartition('@')[2]}{parts.path} {table}"
+
+
 def split_url(url: str) -> SplitResult:
     """Take the URL of a database apart.
 

@@ -20,6 +20,7 @@ from crossrec_pipeline.interactions.deliveries.ledger import (
 from crossrec_pipeline.interactions.deliveries.location import (
     find_files,
     is_database,
+    log_identity,
     shown_location,
 )
 from crossrec_pipeline.interactions.deliveries.outcome import Left, Outcome, Place, Refused
@@ -113,7 +114,7 @@ def read_deliveries(
     log
         Which table of a database, and how many days of it are asked for again.
     deliveries_dir
-        Keeps the ledger and the pieces. Those of another location are dropped.
+        Keeps the ledger and the pieces, of one log only.
     rejected_dir
         Gets ``undated.parquet``: rows without a usable time.
     now
@@ -124,17 +125,18 @@ def read_deliveries(
     Raises
     ------
     EventsError
-        If the location cannot be reached, has nothing to read, or some deliveries cannot be read;
-        those that can have been read then.
+        If the location cannot be reached, has nothing to read, or is another than before; or if
+        some deliveries cannot be read: those that can have been read then.
     SettingsError
         If `event_columns` names a column we do not have, or a database has no table to read.
     """
-    source = f"{shown_location(location)} {log.table or ''}".strip()
+    source = log_identity(location, log.table)
     read_as = json_digest([dict(event_columns), dict(item_prefixes)])
     with only_reader(deliveries_dir), log_database(deliveries_dir) as connection:
         before = read_ledger(deliveries_dir)
         clear_unnamed(before, deliveries_dir)
-        ledger = before if before.source == source else Ledger(source)
+        ledger = before if before.deliveries else Ledger(source)
+        _require_same_log(ledger, source, deliveries_dir)
         add_prefixes(connection, item_prefixes)
         place = Place(connection, deliveries_dir, read_as, now)
         if is_database(location):
@@ -211,6 +213,16 @@ def _reading(before: Ledger, taken: _Taken, left: dict[str, str]) -> Reading:
         left=left | taken.left,
         undated=dict(undated),
     )
+
+
+def _require_same_log(ledger: Ledger, source: str, deliveries_dir: Path) -> None:
+    # What was delivered may no longer be there to be read again, so it is not dropped unasked.
+    if ledger.source != source:
+        raise EventsError(
+            f"{deliveries_dir} has what was delivered to {ledger.source}, and CROSSREC_EVENTS is "
+            f"now {source}. Set CROSSREC_DATA_DIR to another directory for another log, or delete "
+            f"{deliveries_dir} to begin with what lies there now."
+        )
 
 
 def _refusal(problems: list[EventsError]) -> EventsError:

@@ -106,12 +106,10 @@ def test_prefixes_and_columns_are_applied_and_read_again_when_they_change(log: G
     assert log.read(columns=columns, prefixes={"Toy": "Plaything_"}).days == (FIRST,)
 
 
-def test_another_location_is_another_log(log: GrowingLog):
-    log.deliver("old/a.csv", "u1,A,2024-03-01")
-    log.deliver("new/b.csv", "u1,A,2024-03-02")
-    log.read(location=f"{log.log}/old")
-    assert log.read(location=f"{log.log}/new").days == (FIRST, SECOND)
-    assert log.days() == ["2024-03-02"]
+def test_another_way_to_write_the_place_is_the_same_log(log: GrowingLog):
+    log.deliver("a.csv", "u1,A,2024-03-01")
+    log.read()
+    assert log.read(location=f"{log.log}/").days == ()
 
 
 def test_rows_without_a_usable_time_are_kept_with_their_reason(log: GrowingLog):
@@ -179,6 +177,17 @@ def test_repaired_delivery_is_read(log: GrowingLog):
         log.read()
     log.deliver("a.csv", "u1,A,2024-03-01", age=60)
     assert log.read().days == (FIRST,)
+
+
+def test_another_place_is_refused_so_that_nothing_is_lost(log: GrowingLog):
+    log.deliver("old/a.csv", "u1,A,2024-03-01")
+    log.deliver("new/b.csv", "u1,A,2024-03-02")
+    log.read(location=f"{log.log}/old")
+    with pytest.raises(
+        EventsError, match=r"delivered to .*/old, and CROSSREC_EVENTS is now .*/new"
+    ):
+        log.read(location=f"{log.log}/new")
+    assert log.days() == ["2024-03-01"]
 
 
 def test_mapping_of_a_column_that_is_not_ours(log: GrowingLog):
