@@ -1,9 +1,11 @@
 """Spark on the days of a log, in this process and through Spark Connect."""
 
+import os
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
+from unittest import mock
 
 import polars as pl
 import pytest
@@ -46,7 +48,12 @@ def spark(
             yield session
         return
     log = tmp_path_factory.mktemp("connect") / "server.log"
-    with connect_server(log) as master, spark_session(master, MEMORY_BYTES) as session:
+    # PySpark notes in the environment that it talks to a server; other processes must not read it.
+    with (
+        mock.patch.dict(os.environ),
+        connect_server(log) as master,
+        spark_session(master, MEMORY_BYTES) as session,
+    ):
         yield session
 
 
