@@ -47,6 +47,11 @@ def _is_left_over(name: str, mark: str) -> bool:
     return not (pid.isdigit() and _process_is_alive(int(pid)))
 
 
+def is_unfinished(name: str) -> bool:
+    """Say whether a name is that of output on its way in or out, whosever process it is."""
+    return name.startswith(".") and (_PARTIAL in name or _REPLACED in name)
+
+
 def remove_leftovers(parent: Path) -> list[Path]:
     """Clear up in `parent` after processes that are gone (killed, power cut).
 

@@ -46,3 +46,11 @@ class QualityError(CrossrecError):
 
 class EvaluationError(CrossrecError):
     """A model's scores cannot be ranked, or evaluated models cannot be compared."""
+
+
+class StorageError(CrossrecError):
+    """A place that a URL names cannot be used: it is missing, refused, damaged or not supported."""
+
+
+class StorageUnavailableError(StorageError):
+    """A place that a URL names cannot be reached now; trying again may help."""

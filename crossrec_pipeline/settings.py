@@ -19,6 +19,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from crossrec_pipeline.errors import SettingsError
+from crossrec_pipeline.storage.location import is_url
 
 SHORTEST_API_KEY = 16
 
@@ -278,18 +279,21 @@ class Settings(BaseSettings):
     data_dir: Path = Field(default_factory=lambda: project_root() / "data")
     sample_dir: Path = Field(default_factory=lambda: project_root() / "data" / "sample")
 
+    store: str | None = None
+    """A URL (``s3://bucket/prefix``) that keeps what is made in ``data_dir`` for other machines."""
+
     domains: Annotated[tuple[str, ...], NoDecode] = ("movies", "music", "books")
     """Built-in names, or ``package.module:ATTRIBUTE`` of a DomainSpec. Comma-separated in the
     environment."""
     sources: dict[str, str] = Field(default_factory=dict)
-    """Per domain: ``sample`` (default), ``hub``, ``hub@<revision>``, or a path or glob."""
+    """Per domain: ``sample`` (default), ``hub``, ``hub@<revision>``, or a path, glob or URL."""
     hub_cache_dir: Path | None = None
-    hub_mirror: Path | None = None
-    """A folder ``<org>/<name>/`` per data set, read in place of the hub."""
+    hub_mirror: str | None = None
+    """A folder ``<org>/<name>/`` per data set, or the URL of one, read in place of the hub."""
 
     events: str = "simulated"
-    """``simulated``, ``uniform`` (the null control), the path or glob of a log, or a log that grows
-    by the day: a directory, a path with ``{date}``, or ``postgresql://…``."""
+    """``simulated``, ``uniform`` (the null control), the path, glob or URL of a log, or a log that
+    grows by the day: a directory, a path with ``{date}``, or ``postgresql://…``."""
     event_columns: dict[str, str] = Field(default_factory=dict)
     """Ours to the log's column names, for example ``{"item_id": "asin"}``."""
 
@@ -311,6 +315,13 @@ class Settings(BaseSettings):
     def _split_commas(cls, value: object) -> object:
         return _comma_separated(value)
 
+    @field_validator("store")
+    @classmethod
+    def _require_url(cls, store: str | None) -> str | None:
+        if store is not None and not is_url(store):
+            raise ValueError("a store is a URL, such as s3://bucket/prefix or file:///mnt/store")
+        return store
+
     def source(self, domain: str) -> str:
         """Return where a domain's catalogue comes from."""
         return self.sources.get(domain, "sample")
@@ -319,6 +330,11 @@ class Settings(BaseSettings):
     def warehouse_path(self) -> Path:
         """The DuckDB file."""
         return self.data_dir / "warehouse.duckdb"
+
+    @cached_property
+    def copies_dir(self) -> Path:
+        """Copies of what sources deliver at a URL."""
+        return self.data_dir / "copies"
 
     @cached_property
     def raw_dir(self) -> Path:

@@ -1,7 +1,8 @@
 """From a domain's location (sample, hub, file or glob) to its raw catalogue: text, as delivered."""
 
 import difflib
-from dataclasses import dataclass
+import logging
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import polars as pl
@@ -14,6 +15,15 @@ from crossrec_pipeline.digests import files_digest, text_digest
 from crossrec_pipeline.domains import DomainSpec
 from crossrec_pipeline.errors import SourceError
 from crossrec_pipeline.settings import Settings
+from crossrec_pipeline.storage.local_copy import (
+    bring_here,
+    name_urls,
+    remote_fingerprint,
+    urls_named,
+)
+from crossrec_pipeline.storage.location import is_url
+
+_LOG = logging.getLogger(__name__)
 
 MAX_CELL_CHARACTERS = 1_000_000
 WRONG_TYPE_SHARE = 0.5
@@ -57,7 +67,7 @@ class SourceReader:
     """Where locations lead.
 
     A location is ``sample`` (``<sample_dir>/<domain>.csv``), ``hub``, ``hub@<revision>``, or the
-    path or glob of CSV, TSV, JSON, JSON Lines or Parquet files, compressed (``.gz``) or not.
+    path, glob or URL of CSV, TSV, JSON, JSON Lines or Parquet files, compressed (``.gz``) or not.
 
     Attributes
     ----------
@@ -66,22 +76,27 @@ class SourceReader:
     hub_cache_dir
         Where downloads are kept; None for the default of ``datasets``.
     hub_mirror
-        A folder ``<org>/<name>/`` per data set, read in place of the hub.
+        A folder ``<org>/<name>/`` per data set, or the URL of one, read in place of the hub.
+    copies_dir
+        Where copies of files at a URL are kept; such a location needs it.
     """
 
     sample_dir: Path
     hub_cache_dir: Path | None = None
-    hub_mirror: Path | None = None
+    hub_mirror: Path | str | None = None
+    copies_dir: Path | None = None
 
     @classmethod
     def from_settings(cls, settings: Settings) -> "SourceReader":
         """Take the folders from the settings."""
-        return cls(settings.sample_dir, settings.hub_cache_dir, settings.hub_mirror)
+        return cls(
+            settings.sample_dir, settings.hub_cache_dir, settings.hub_mirror, settings.copies_dir
+        )
 
     def fingerprint(self, spec: DomainSpec, location: str) -> str:
         """Look cheaply: names, times and sizes of the files, or the commit of the hub data set.
 
-        Equal fingerprints mean equal content.
+        Of files at a URL, what their listing says. Equal fingerprints mean equal content.
 
         Raises
         ------
@@ -90,6 +105,8 @@ class SourceReader:
         """
         if _is_hub(location) and self.hub_mirror is None:
             return self.version(spec, location)
+        if (url := self._url(spec, location)) is not None:
+            return remote_fingerprint(url)
         parts = []
         for path in self._files(spec, location):
             stat = path.stat()
@@ -99,6 +116,8 @@ class SourceReader:
     def version(self, spec: DomainSpec, location: str) -> str:
         """Return the content hash of the files, or the commit of the hub data set.
 
+        Files at a URL are not read for it: their listing says which content they have.
+
         Raises
         ------
         SourceError
@@ -106,6 +125,8 @@ class SourceReader:
         """
         if _is_hub(location) and self.hub_mirror is None:
             return hub.resolve_commit(spec, _revision(spec, location))
+        if (url := self._url(spec, location)) is not None:
+            return remote_fingerprint(url)
         return files_digest(self._files(spec, location))
 
     def load(self, spec: DomainSpec, location: str) -> RawCatalogue:
@@ -119,10 +140,11 @@ class SourceReader:
         """
         before = self.fingerprint(spec, location)
         version = self.version(spec, location)
-        if _is_hub(location):
-            raw = self._load_hub(spec, version)
+        url = self._url(spec, location)
+        if url is None:
+            raw = self._load(spec, location, version)
         else:
-            raw = self._load_files(spec, location, version)
+            raw = self._load_url(spec, location, url, version)
         if self.fingerprint(spec, location) != before:
             raise SourceError(
                 f"{spec.name}: {location} changed while it was read. Load it again when it is "
@@ -130,10 +152,36 @@ class SourceReader:
             )
         return raw
 
+    def _url(self, spec: DomainSpec, location: str) -> str | None:
+        """Return the URL that a location leads to, if it is one."""
+        if _is_hub(location):
+            mirror = str(self.hub_mirror)
+            return f"{mirror.rstrip('/')}/{hub.hub_id(spec)}" if is_url(mirror) else None
+        return location if is_url(location) else None
+
+    def _load_url(self, spec: DomainSpec, location: str, url: str, version: str) -> RawCatalogue:
+        """Bring the files here, and read them as if they had been delivered here."""
+        if self.copies_dir is None:
+            raise SourceError(f"{spec.name}: {url} needs a folder for copies; give `copies_dir`.")
+        here = bring_here(url, self.copies_dir, _LOG.info)
+        with urls_named(self.copies_dir):
+            if _is_hub(location):
+                mirror = Path(here.removesuffix(f"/{hub.hub_id(spec)}"))
+                raw = replace(self, hub_mirror=mirror)._load(spec, location, version)
+            else:
+                raw = self._load(spec, here, version)
+        files = tuple(name_urls(file, self.copies_dir) for file in raw.files)
+        return replace(raw, files=files)
+
+    def _load(self, spec: DomainSpec, location: str, version: str) -> RawCatalogue:
+        if _is_hub(location):
+            return self._load_hub(spec, version)
+        return self._load_files(spec, location, version)
+
     def _files(self, spec: DomainSpec, location: str) -> tuple[Path, ...]:
         if _is_hub(location):
             assert self.hub_mirror is not None  # without one, the hub itself is asked
-            return hub.mirror_files(spec, self.hub_mirror)
+            return hub.mirror_files(spec, Path(self.hub_mirror))
         if location == "sample":
             return find_files(str(self.sample_dir / f"{spec.name}.csv"), spec.name)
         return find_files(location, spec.name)
@@ -142,7 +190,7 @@ class SourceReader:
         if self.hub_mirror is None:
             frame = hub.load_commit(spec, version, self.hub_cache_dir)
         else:
-            frame = hub.load_mirror(spec, self.hub_mirror, self.hub_cache_dir)
+            frame = hub.load_mirror(spec, Path(self.hub_mirror), self.hub_cache_dir)
         name = hub.hub_id(spec)
         return _checked(spec, [(name, f"{name}@{version}", frame)], version)
 

@@ -20,9 +20,11 @@ from crossrec_pipeline.defs.automation import after_upstream, with_upstream
 from crossrec_pipeline.defs.failures import reports_errors
 from crossrec_pipeline.defs.metadata import counts_table, lineage, table_metadata
 from crossrec_pipeline.defs.sources import source_key
+from crossrec_pipeline.defs.stored import raw_catalogues, stored
 from crossrec_pipeline.digests import frame_digest, json_digest
 from crossrec_pipeline.domains import DomainSpec, load_domains
 from crossrec_pipeline.errors import QualityError
+from crossrec_pipeline.outputs import WAREHOUSE, raw_catalogue
 from crossrec_pipeline.quality.history import BUILD_HISTORY, build_history
 from crossrec_pipeline.resources import DUCKDB_POOL, Warehouse
 from crossrec_pipeline.settings import Settings
@@ -61,6 +63,7 @@ def raw_asset(spec: DomainSpec) -> dg.AssetsDefinition:
         ),
     )
     @reports_errors
+    @stored(writes=[raw_catalogue(spec.name)])
     def raw(settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult:
         catalogue = SourceReader.from_settings(settings).load(spec, settings.source(spec.name))
         with atomic_file(raw_path(settings, spec.name)) as partial:
@@ -96,6 +99,7 @@ def staged_asset(domains: tuple[DomainSpec, ...]) -> dg.AssetsDefinition:
         ),
     )
     @reports_errors
+    @stored(reads=[raw_catalogues], writes=[WAREHOUSE])
     def staged_items(
         settings: dg.ResourceParam[Settings], warehouse: Warehouse
     ) -> dg.MaterializeResult:
@@ -199,6 +203,7 @@ def _unified_counts(items: pl.DataFrame, rejected: pl.DataFrame) -> dict[str, dg
     pool=DUCKDB_POOL,
 )
 @reports_errors
+@stored(reads=[raw_catalogues], writes=[WAREHOUSE])
 def publish_catalogue(settings: dg.ResourceParam[Settings], warehouse: Warehouse):
     """Publish the staged table in one transaction, if its checks have passed."""
     domains = load_domains(settings.domains)

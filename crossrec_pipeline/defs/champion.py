@@ -20,6 +20,7 @@ from crossrec_pipeline.defs.models import (
     model_kinds,
     require_bundle,
 )
+from crossrec_pipeline.defs.stored import stored
 from crossrec_pipeline.errors import BundleError, EvaluationError, SettingsError
 from crossrec_pipeline.evaluation.gate import (
     CUTOFF,
@@ -49,6 +50,8 @@ from crossrec_pipeline.models.verdict import (
     verdict_rows,
     write_verdict,
 )
+from crossrec_pipeline.outputs import ALL_BUNDLES, EVENTS, RANKS, SESSIONS, bundles
+from crossrec_pipeline.outputs import CHAMPION as CHAMPION_OUTPUT
 from crossrec_pipeline.sessions.store import SessionDataset
 from crossrec_pipeline.settings import Settings
 
@@ -96,6 +99,10 @@ def champion_asset(settings: Settings) -> dg.AssetsDefinition:
         ),
     )
     @reports_errors
+    @stored(
+        reads=[SESSIONS, EVENTS, RANKS, *ALL_BUNDLES],
+        writes=[bundles(challenger_kind(settings)), CHAMPION_OUTPUT],
+    )
     def champion(
         context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings]
     ) -> dg.MaterializeResult:
@@ -129,6 +136,7 @@ def champion_asset(settings: Settings) -> dg.AssetsDefinition:
     description="The newest bundle of the challenger's kind passed the gate and is served.",
 )
 @reports_errors
+@stored(reads=[CHAMPION_OUTPUT, *ALL_BUNDLES])
 def gate_check(settings: dg.ResourceParam[Settings]) -> dg.AssetCheckResult:
     """Show the verdict on the newest bundle; a refusal warns: the champion goes on serving."""
     challenger = require_bundle(settings, challenger_kind(settings))

@@ -17,10 +17,12 @@ from crossrec_pipeline.defs.failures import reports_errors
 from crossrec_pipeline.defs.interactions import EVENTS_KEY
 from crossrec_pipeline.defs.leaks import audit_sequences
 from crossrec_pipeline.defs.sources import delivered_sources
+from crossrec_pipeline.defs.stored import raw_catalogues, stored
 from crossrec_pipeline.domains import load_domains
 from crossrec_pipeline.interactions.deliveries import is_growing
 from crossrec_pipeline.interactions.schema import REJECTED_EVENTS
 from crossrec_pipeline.interactions.verdict import LogVerdict
+from crossrec_pipeline.outputs import EVENTS, LOG_VERDICT, WAREHOUSE
 from crossrec_pipeline.quality.events import (
     EVENTS_DESCRIPTION,
     EVENTS_SUITE,
@@ -43,6 +45,7 @@ from crossrec_pipeline.settings import Settings
     pool=DUCKDB_POOL,
 )
 @reports_errors
+@stored(reads=[raw_catalogues], writes=[WAREHOUSE])
 def audit_staged_items(
     settings: dg.ResourceParam[Settings], warehouse: Warehouse
 ) -> Iterator[dg.AssetCheckResult]:
@@ -75,6 +78,7 @@ def audit_staged_items(
     pool=DUCKDB_POOL,
 )
 @reports_errors
+@stored(reads=[WAREHOUSE, EVENTS], writes=[LOG_VERDICT])
 def audit_events(settings: dg.ResourceParam[Settings], warehouse: Warehouse) -> dg.AssetCheckResult:
     """Validate a one-row summary of the log and write the verdict down for the sessions."""
     rejected = settings.rejected_events_path

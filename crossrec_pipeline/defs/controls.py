@@ -10,6 +10,7 @@ from crossrec_pipeline.defs.failures import reports_errors
 from crossrec_pipeline.defs.metadata import column_schema, markdown_table
 from crossrec_pipeline.defs.models import MAIN_MODEL, model_key, require_bundle
 from crossrec_pipeline.defs.sessions import SEQUENCES_KEY
+from crossrec_pipeline.defs.stored import stored
 from crossrec_pipeline.digests import frame_digest
 from crossrec_pipeline.errors import EvaluationError
 from crossrec_pipeline.evaluation.controls.experiments import MainModel, Train
@@ -18,6 +19,8 @@ from crossrec_pipeline.evaluation.controls.table import CONTROLS
 from crossrec_pipeline.models.base import Progress
 from crossrec_pipeline.models.gru4rec.config import GRU4RecConfig
 from crossrec_pipeline.models.registry import CONFIG
+from crossrec_pipeline.outputs import CONTROLS as CONTROLS_OUTPUT
+from crossrec_pipeline.outputs import RANKS, SESSIONS, bundles
 from crossrec_pipeline.sessions.store import SessionDataset, SessionStore
 from crossrec_pipeline.sessions.vocabulary import Vocabulary
 from crossrec_pipeline.settings import Settings
@@ -40,6 +43,7 @@ CONTROLS_SPEC = dg.AssetSpec(
 
 @dg.op(pool="training")
 @reports_errors
+@stored(reads=[SESSIONS, RANKS, bundles(MAIN_MODEL)], writes=[CONTROLS_OUTPUT])
 def train_controls(context: dg.OpExecutionContext, settings: dg.ResourceParam[Settings]) -> None:
     """Train and rank one control after the other; report the table."""
     dataset = SessionDataset.open(settings.sessions_dir)

@@ -28,6 +28,7 @@ from crossrec_pipeline.defs.outdated_days import (
     stale_events,
 )
 from crossrec_pipeline.defs.sessions_by_day import sessionise
+from crossrec_pipeline.defs.stored import stored
 from crossrec_pipeline.digests import files_digest
 from crossrec_pipeline.interactions.day_verdicts import (
     DayVerdict,
@@ -38,6 +39,8 @@ from crossrec_pipeline.interactions.day_verdicts import (
 )
 from crossrec_pipeline.interactions.deliveries import publish_day
 from crossrec_pipeline.interactions.schema import EVENTS, REJECTED_EVENTS
+from crossrec_pipeline.outputs import DAY_VERDICTS, DELIVERIES, SESSION_DAYS, WAREHOUSE
+from crossrec_pipeline.outputs import EVENTS as EVENTS_OUTPUT
 from crossrec_pipeline.quality.days import days_suite, summarise_all_days, summarise_day
 from crossrec_pipeline.quality.events import EVENTS_DESCRIPTION, EVENTS_SUITE
 from crossrec_pipeline.quality.validate import validate, validate_suites
@@ -109,6 +112,7 @@ def days_asset(settings: Settings) -> dg.AssetsDefinition:
         pool=DUCKDB_POOL,
     )
     @reports_errors
+    @stored(reads=[WAREHOUSE, DELIVERIES], writes=[EVENTS_OUTPUT, DAY_VERDICTS, SESSION_DAYS])
     def days(
         context: dg.AssetExecutionContext,
         settings: dg.ResourceParam[Settings],

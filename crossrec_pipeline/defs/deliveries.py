@@ -9,8 +9,10 @@ from crossrec_pipeline.defs.automation import with_upstream
 from crossrec_pipeline.defs.failures import reports_errors
 from crossrec_pipeline.defs.metadata import counts_table
 from crossrec_pipeline.defs.sources import EVENTS_SOURCE
+from crossrec_pipeline.defs.stored import stored
 from crossrec_pipeline.domains import load_domains
 from crossrec_pipeline.interactions.deliveries import read_deliveries, shown_location
+from crossrec_pipeline.outputs import DELIVERIES
 from crossrec_pipeline.settings import Settings
 
 DELIVERIES_KEY = dg.AssetKey(["interactions", "deliveries"])
@@ -30,6 +32,7 @@ DELIVERIES_KEY = dg.AssetKey(["interactions", "deliveries"])
     ),
 )
 @reports_errors
+@stored(writes=[DELIVERIES])
 def deliveries(
     context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings]
 ) -> dg.MaterializeResult:

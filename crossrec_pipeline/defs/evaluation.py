@@ -33,6 +33,7 @@ from crossrec_pipeline.defs.report_findings import (
     report_findings,
 )
 from crossrec_pipeline.defs.sessions import SEQUENCES_KEY
+from crossrec_pipeline.defs.stored import stored
 from crossrec_pipeline.digests import frame_digest, json_digest
 from crossrec_pipeline.errors import EvaluationError
 from crossrec_pipeline.evaluation.beyond_accuracy import evaluate_lists, item_genres
@@ -65,6 +66,8 @@ from crossrec_pipeline.evaluation.slices import (
 )
 from crossrec_pipeline.interactions.world import build_world
 from crossrec_pipeline.models.registry import LoadedBundle, load_bundle
+from crossrec_pipeline.outputs import ALL_BUNDLES, CONTROLS, EVENTS, REPORT, SESSIONS, WAREHOUSE
+from crossrec_pipeline.outputs import RANKS as RANKS_OUTPUT
 from crossrec_pipeline.resources import DUCKDB_POOL, Warehouse
 from crossrec_pipeline.sessions.store import SessionDataset
 from crossrec_pipeline.settings import Settings
@@ -111,6 +114,7 @@ def ranks_asset(settings: Settings) -> dg.AssetsDefinition:
         ),
     )
     @reports_errors
+    @stored(reads=[SESSIONS, WAREHOUSE, *ALL_BUNDLES], writes=[RANKS_OUTPUT])
     def ranks(
         context: dg.AssetExecutionContext,
         settings: dg.ResourceParam[Settings],
@@ -212,6 +216,7 @@ def _models(
     ),
 )
 @reports_errors
+@stored(reads=[SESSIONS, EVENTS, RANKS_OUTPUT, CONTROLS, *ALL_BUNDLES], writes=[REPORT])
 def report(settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult:
     """Compute the metrics from the ranks and write them up."""
     dataset = SessionDataset.open(settings.sessions_dir)

@@ -8,8 +8,10 @@ from crossrec_pipeline.defs.automation import with_upstream
 from crossrec_pipeline.defs.catalogue import ITEMS_KEY, raw_path
 from crossrec_pipeline.defs.failures import reports_errors
 from crossrec_pipeline.defs.sessions import SEQUENCES_KEY
+from crossrec_pipeline.defs.stored import raw_catalogues, stored
 from crossrec_pipeline.digests import text_digest
 from crossrec_pipeline.domains import load_domains
+from crossrec_pipeline.outputs import CHARTS, SESSIONS
 from crossrec_pipeline.sessions.store import SessionDataset
 from crossrec_pipeline.settings import Settings
 
@@ -28,6 +30,7 @@ from crossrec_pipeline.settings import Settings
     ),
 )
 @reports_errors
+@stored(reads=[raw_catalogues, SESSIONS], writes=[CHARTS])
 def charts(settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult:
     """Draw the page."""
     from crossrec_pipeline.catalogue.parse import parse_columns

@@ -8,7 +8,11 @@ from typing import Any, TypeVar, cast
 
 import dagster as dg
 
-from crossrec_pipeline.errors import CrossrecError, SourceUnavailableError
+from crossrec_pipeline.errors import (
+    CrossrecError,
+    SourceUnavailableError,
+    StorageUnavailableError,
+)
 
 _WAIT_SECONDS = 10
 _Body = TypeVar("_Body", bound=Callable[..., Any])
@@ -18,7 +22,7 @@ _Body = TypeVar("_Body", bound=Callable[..., Any])
 def _as_failure() -> Iterator[None]:
     try:
         yield
-    except SourceUnavailableError as error:
+    except (SourceUnavailableError, StorageUnavailableError) as error:
         raise dg.RetryRequested(max_retries=2, seconds_to_wait=_WAIT_SECONDS) from error
     except CrossrecError as error:
         raise dg.Failure(description=str(error), allow_retries=False) from error
@@ -27,8 +31,9 @@ def _as_failure() -> Iterator[None]:
 def reports_errors(function: _Body) -> _Body:
     """Turn a CrossrecError of an asset or check body into a failure without retries.
 
-    A wrong file does not get better by trying again. A source that cannot be reached might: that
-    alone is asked for again. (A `RetryPolicy` would also repeat what a person interrupted.)
+    A wrong file does not get better by trying again. A source or store that cannot be reached
+    might: that alone is asked for again. (A `RetryPolicy` would also repeat what a person
+    interrupted.)
     """
 
     @functools.wraps(function)

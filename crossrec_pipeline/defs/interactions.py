@@ -11,6 +11,7 @@ from crossrec_pipeline.defs.catalogue import ITEMS_KEY
 from crossrec_pipeline.defs.failures import reports_errors
 from crossrec_pipeline.defs.metadata import column_schema, counts_table, lineage, markdown_table
 from crossrec_pipeline.defs.sources import EVENTS_SOURCE, SIMULATED
+from crossrec_pipeline.defs.stored import stored
 from crossrec_pipeline.domains import load_domains
 from crossrec_pipeline.interactions.load import load_log
 from crossrec_pipeline.interactions.log import LogSummary
@@ -18,8 +19,12 @@ from crossrec_pipeline.interactions.schema import EVENT_DESCRIPTIONS, EVENTS
 from crossrec_pipeline.interactions.simulate import simulate_log, simulate_uniform_log
 from crossrec_pipeline.interactions.verdict import LogVerdict
 from crossrec_pipeline.interactions.world import build_world
+from crossrec_pipeline.outputs import EVENTS as EVENTS_OUTPUT
+from crossrec_pipeline.outputs import LOG_VERDICT, WAREHOUSE
 from crossrec_pipeline.resources import DUCKDB_POOL, Warehouse
 from crossrec_pipeline.settings import Settings
+from crossrec_pipeline.storage.local_copy import bring_here, urls_named
+from crossrec_pipeline.storage.location import is_url
 
 EVENTS_KEY = dg.AssetKey(["interactions", "events"])
 _PREVIEW_ROWS = 8
@@ -40,6 +45,7 @@ _PREVIEW_ROWS = 8
     ),
 )
 @reports_errors
+@stored(reads=[WAREHOUSE], writes=[EVENTS_OUTPUT, LOG_VERDICT])
 def events(
     context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings], warehouse: Warehouse
 ) -> dg.MaterializeResult:
@@ -73,15 +79,19 @@ def _write_log(
     settings: Settings, items: pl.DataFrame, context: dg.AssetExecutionContext
 ) -> LogSummary:
     if settings.events not in SIMULATED:
-        return load_log(
-            settings.events,
-            items,
-            settings.event_columns,
-            {spec.item_type: spec.prefix for spec in load_domains(settings.domains)},
-            settings.events_dir,
-            settings.rejected_events_path,
-            datetime.now(UTC),
-        )
+        location = settings.events
+        if is_url(location):
+            location = bring_here(location, settings.copies_dir, context.log.info)
+        with urls_named(settings.copies_dir):
+            return load_log(
+                location,
+                items,
+                settings.event_columns,
+                {spec.item_type: spec.prefix for spec in load_domains(settings.domains)},
+                settings.events_dir,
+                settings.rejected_events_path,
+                datetime.now(UTC),
+            )
     if settings.events == "uniform":
         summary = simulate_uniform_log(
             items, settings.simulation, settings.events_dir, context.log.info

@@ -8,6 +8,8 @@ import polars as pl
 
 from crossrec_pipeline.defs.failures import reports_errors
 from crossrec_pipeline.defs.sessions import SEQUENCES_KEY, statistics_path
+from crossrec_pipeline.defs.stored import stored
+from crossrec_pipeline.outputs import EVENTS, SESSIONS
 from crossrec_pipeline.sessions.leaks import LEAKS, LeakFinding, audit_leaks, read_log_items
 from crossrec_pipeline.sessions.split import CutTimes
 from crossrec_pipeline.sessions.store import SessionDataset
@@ -38,6 +40,7 @@ def _cuts(settings: Settings) -> CutTimes:
     ],
 )
 @reports_errors
+@stored(reads=[SESSIONS, EVENTS])
 def audit_sequences(settings: dg.ResourceParam[Settings]) -> Iterator[dg.AssetCheckResult]:
     """Look for each leak; no model is trained on sessions that have one."""
     for finding in leak_findings(settings):

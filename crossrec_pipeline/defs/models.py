@@ -14,6 +14,7 @@ from crossrec_pipeline.defs.catalogue import ITEMS_KEY
 from crossrec_pipeline.defs.failures import reports_errors
 from crossrec_pipeline.defs.metadata import counts_table
 from crossrec_pipeline.defs.sessions import SEQUENCES_KEY
+from crossrec_pipeline.defs.stored import stored
 from crossrec_pipeline.defs.torchrun import train_in_processes
 from crossrec_pipeline.errors import BundleError, SettingsError
 from crossrec_pipeline.models.base import FitReport, Recommender
@@ -31,6 +32,7 @@ from crossrec_pipeline.models.registry import (
     prune_bundles,
     save_bundle,
 )
+from crossrec_pipeline.outputs import CHAMPION, SESSIONS, TUNING, WAREHOUSE, bundles
 from crossrec_pipeline.resources import DUCKDB_POOL, Warehouse
 from crossrec_pipeline.sessions.store import SessionDataset
 from crossrec_pipeline.settings import Settings, TrainingSettings
@@ -144,6 +146,7 @@ def _baseline(kind: str, make: Callable[[], Recommender], description: str) -> d
         description=description,
     )
     @reports_errors
+    @stored(reads=[SESSIONS, CHAMPION], writes=[bundles(kind)])
     def baseline(
         context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings]
     ) -> dg.MaterializeResult:
@@ -189,6 +192,7 @@ def _rivals(kinds: Sequence[str]) -> dg.AssetsDefinition:
         can_subset=True,
     )
     @reports_errors
+    @stored(reads=[SESSIONS, CHAMPION], writes=[bundles(kind) for kind in kinds])
     def rivals(
         context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings]
     ) -> Iterator[dg.MaterializeResult]:
@@ -296,6 +300,7 @@ def _epoch_observation(row: Mapping[str, float]) -> dg.AssetObservation:
     ),
 )
 @reports_errors
+@stored(reads=[SESSIONS, TUNING, CHAMPION], writes=[bundles(MAIN_MODEL)])
 def gru4rec(
     context: dg.AssetExecutionContext,
     config: TrainingConfig,
@@ -376,6 +381,10 @@ def _train_in_processes(
     ),
 )
 @reports_errors
+@stored(
+    reads=[SESSIONS, WAREHOUSE, CHAMPION, *map(bundles, HYBRID_MEMBERS)],
+    writes=[bundles(HYBRID)],
+)
 def hybrid(
     context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings], warehouse: Warehouse
 ) -> dg.MaterializeResult:

@@ -10,9 +10,18 @@ from crossrec_pipeline.defs.automation import with_upstream
 from crossrec_pipeline.defs.catalogue import ITEMS_KEY
 from crossrec_pipeline.defs.failures import reports_errors
 from crossrec_pipeline.defs.models import CHAMPION_KEY, REPORT_KEY
+from crossrec_pipeline.defs.stored import stored
 from crossrec_pipeline.errors import BundleError, EvaluationError
 from crossrec_pipeline.models.promotions import read_champion
 from crossrec_pipeline.models.registry import find_bundle, load_bundle
+from crossrec_pipeline.outputs import (
+    ALL_BUNDLES,
+    CHAMPION,
+    EXPORTS,
+    REPORT,
+    SESSIONS,
+    WAREHOUSE,
+)
 from crossrec_pipeline.resources import DUCKDB_POOL, Warehouse
 from crossrec_pipeline.sessions.store import SessionDataset
 from crossrec_pipeline.settings import Settings
@@ -43,6 +52,7 @@ _WARM_SESSIONS = 8
     ),
 )
 @reports_errors
+@stored(reads=[WAREHOUSE, SESSIONS, CHAMPION, REPORT, *ALL_BUNDLES], writes=[EXPORTS])
 def export(settings: dg.ResourceParam[Settings], warehouse: Warehouse) -> dg.MaterializeResult:
     """Export the champion, and see that it ranks."""
     # They import what searches and serves, which loading the definitions must not.
@@ -122,6 +132,7 @@ def _warm(exported: "Export", settings: Settings) -> dict[str, Any]:
     ),
 )
 @reports_errors
+@stored(reads=[SESSIONS, CHAMPION, EXPORTS, *ALL_BUNDLES])
 def replay_check(settings: dg.ResourceParam[Settings]) -> dg.AssetCheckResult:
     """Replay test sessions; nothing waits for the result, but it is an error."""
     from crossrec_pipeline.serving.local_service import local_service

@@ -16,9 +16,18 @@ from crossrec_pipeline.defs.interactions import EVENTS_KEY
 from crossrec_pipeline.defs.metadata import counts_table, lineage
 from crossrec_pipeline.defs.outdated_days import days_in_use, days_version, sessions_are_current
 from crossrec_pipeline.defs.sessions_by_day import sessionise_changed
+from crossrec_pipeline.defs.stored import stored
 from crossrec_pipeline.errors import SessionsError
 from crossrec_pipeline.interactions.day_verdicts import DayVerdict, require_verdicts
 from crossrec_pipeline.interactions.verdict import LogVerdict
+from crossrec_pipeline.outputs import (
+    DAY_VERDICTS,
+    EVENTS,
+    LOG_VERDICT,
+    SESSION_DAYS,
+    SESSIONS,
+    WAREHOUSE,
+)
 from crossrec_pipeline.resources import DUCKDB_POOL, Warehouse
 from crossrec_pipeline.sessions.assemble import assemble
 from crossrec_pipeline.sessions.dataset import write_session_dataset
@@ -54,6 +63,7 @@ _DESCRIPTION = (
     description=_DESCRIPTION,
 )
 @reports_errors
+@stored(reads=[WAREHOUSE, EVENTS, LOG_VERDICT], writes=[SESSIONS, SESSION_DAYS])
 def sequences(
     context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings], warehouse: Warehouse
 ) -> dg.MaterializeResult:
@@ -87,6 +97,7 @@ def sequences(
     description=f"{_DESCRIPTION} What crosses midnight is joined first.",
 )
 @reports_errors
+@stored(reads=[WAREHOUSE, DAY_VERDICTS, SESSION_DAYS], writes=[SESSIONS])
 def sequences_of_days(
     context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings], warehouse: Warehouse
 ) -> dg.MaterializeResult:

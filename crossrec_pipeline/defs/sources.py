@@ -20,6 +20,8 @@ from crossrec_pipeline.interactions.deliveries import (
 )
 from crossrec_pipeline.interactions.deliveries.location import is_database
 from crossrec_pipeline.settings import Settings
+from crossrec_pipeline.storage.local_copy import remote_fingerprint
+from crossrec_pipeline.storage.location import is_url
 
 EVENTS_SOURCE = dg.AssetKey(["sources", "events"])
 SIMULATED = ("simulated", "uniform")
@@ -78,6 +80,14 @@ def _events_source(settings: Settings) -> Source:
             return location_fingerprint(location, settings.log, settings.event_columns)
 
         return Source(EVENTS_SOURCE, shown_location(location), look, look)
+    if is_url(location):
+        # The listing says which content there is; nothing is read.
+        return Source(
+            EVENTS_SOURCE,
+            location,
+            lambda: remote_fingerprint(location),
+            lambda: remote_fingerprint(location),
+        )
     return Source(
         EVENTS_SOURCE,
         location,

@@ -6,7 +6,9 @@ from crossrec_pipeline.defs.failures import reports_errors
 from crossrec_pipeline.defs.metadata import markdown_table
 from crossrec_pipeline.defs.models import gru4rec_config
 from crossrec_pipeline.defs.sessions import SEQUENCES_KEY
+from crossrec_pipeline.defs.stored import stored
 from crossrec_pipeline.digests import json_digest
+from crossrec_pipeline.outputs import SESSIONS, TUNING
 from crossrec_pipeline.sessions.store import SessionDataset
 from crossrec_pipeline.settings import Settings
 
@@ -33,6 +35,7 @@ class TuningConfig(dg.Config):
 
 @dg.op(pool="training")
 @reports_errors
+@stored(reads=[SESSIONS], writes=[TUNING])
 def search_configuration(
     context: dg.OpExecutionContext, config: TuningConfig, settings: dg.ResourceParam[Settings]
 ) -> None:
