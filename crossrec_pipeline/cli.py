@@ -99,7 +99,11 @@ def recommend(
 ) -> None:
     """Recommend the next items of a session, with the champion model."""
     from crossrec_pipeline.serving.recommender import load_recommender
+    from crossrec_pipeline.serving.stored_champion import StoredChampion
 
+    settings = load_settings()
+    if settings.store is not None:
+        StoredChampion(settings, _write_line).bring()
     rows = load_recommender().recommend_next_items(
         items, top_k=top_k, types=type_, exclude_seen=exclude_seen
     )
@@ -112,11 +116,18 @@ def report() -> None:
     import polars as pl
 
     from crossrec_pipeline.evaluation.report import headline_table
+    from crossrec_pipeline.outputs import REPORT, fetch_outputs
 
-    path = load_settings().evaluation_dir / "metrics.parquet"
+    settings = load_settings()
+    fetch_outputs(settings, [REPORT], _write_line)
+    path = settings.evaluation_dir / "metrics.parquet"
     if not path.exists():
         raise BundleError(f"{path} does not exist: nothing has been evaluated. Run: crossrec run")
     typer.echo(headline_table(pl.read_parquet(path)))
+
+
+def _write_line(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
 
 
 def exit_code(arguments: Sequence[str] | None = None) -> int:

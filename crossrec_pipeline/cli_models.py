@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -25,6 +26,7 @@ from crossrec_pipeline.models.verdict import (
     read_verdict,
     verdict_rows,
 )
+from crossrec_pipeline.outputs import ALL_BUNDLES, CHAMPION, fetch_outputs, stored_outputs
 from crossrec_pipeline.settings import load_settings
 
 _COLUMNS = ("", "model", "made", "size", "Recall@20", "verdict")
@@ -36,7 +38,7 @@ models_app = typer.Typer(no_args_is_help=True, help="Trained models, and which o
 @models_app.command("list")
 def list_models() -> None:
     """List all bundles, newest first of each kind; the champion is marked with *."""
-    models_dir = load_settings().models_dir
+    models_dir = _with_stored_models()
     served = read_champion(models_dir)
     rows = []
     for kind in KINDS:
@@ -58,7 +60,7 @@ def show(
     name: Annotated[str, typer.Argument(help="KIND/VERSION, or champion")] = "champion",
 ) -> None:
     """Show a model's card, and what the gate found of it."""
-    bundle = find_bundle(load_settings().models_dir, name)
+    bundle = find_bundle(_with_stored_models(), name)
     typer.echo(bundle_card(bundle))
     verdict = read_verdict(bundle.path)
     if verdict is None:
@@ -74,13 +76,14 @@ def promote_model(
     reason: _Reason,
 ) -> None:
     """Serve a model, whatever the gate found of it."""
-    models_dir = load_settings().models_dir
+    settings = load_settings()
     _refuse_empty(reason)
-    bundle = verify_bundle(find_bundle(models_dir, name).path)
-    verdict = read_verdict(bundle.path)
-    if verdict is not None and not verdict.promoted:
-        sys.stderr.write(f"crossrec: warning: {bundle.name} was {verdict.reason}\n")
-    champion = promote(models_dir, bundle, reason=reason, by="manual")
+    with stored_outputs(settings, ALL_BUNDLES, [CHAMPION], _write_line):
+        bundle = verify_bundle(find_bundle(settings.models_dir, name).path)
+        verdict = read_verdict(bundle.path)
+        if verdict is not None and not verdict.promoted:
+            _write_line(f"crossrec: warning: {bundle.name} was {verdict.reason}")
+        champion = promote(settings.models_dir, bundle, reason=reason, by="manual")
     typer.echo(f"{champion.name} is served; before it: {champion.previous or 'none'}.")
 
 
@@ -88,9 +91,22 @@ def promote_model(
 def roll_back(reason: _Reason) -> None:
     """Serve the model again that was served before the champion."""
     _refuse_empty(reason)
-    champion = rollback(load_settings().models_dir, reason=reason)
+    settings = load_settings()
+    with stored_outputs(settings, ALL_BUNDLES, [CHAMPION], _write_line):
+        champion = rollback(settings.models_dir, reason=reason)
     typer.echo(f"{champion.name} is served again; before it: {champion.previous}.")
     typer.echo(f"{champion.previous} is not promoted again but by hand.")
+
+
+def _with_stored_models() -> Path:
+    """Bring the models that a store has, if there is one; return where they lie."""
+    settings = load_settings()
+    fetch_outputs(settings, [*ALL_BUNDLES, CHAMPION], _write_line)
+    return settings.models_dir
+
+
+def _write_line(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
 
 
 def _refuse_empty(reason: str) -> None:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from crossrec_pipeline.errors import BundleError
+from crossrec_pipeline.errors import BundleError, StorageError
 from crossrec_pipeline.models.promotions import read_champion
 from crossrec_pipeline.settings import Settings, load_settings
 
@@ -45,19 +45,27 @@ def _say_where(address: str) -> None:
 def _warn(settings: Settings) -> None:
     """Say what will be missing; the service starts all the same, and takes a champion later."""
     from crossrec_pipeline.serving.api.page import page_is_built
+    from crossrec_pipeline.serving.stored_champion import StoredChampion
 
     if not page_is_built():
         _write_warning("the web page is not built: run `make web` (it needs Node 20 or newer).")
     try:
+        if settings.store is not None:
+            StoredChampion(settings, _write_line).bring()
         champion = read_champion(settings.models_dir)
-    except BundleError as error:
+    except (BundleError, StorageError) as error:
         _write_warning(str(error))
         return
     if champion is None:
+        place = settings.store or settings.models_dir
         _write_warning(
-            f"there is no champion in {settings.models_dir} yet, so there is nothing to recommend: "
+            f"there is no champion in {place} yet, so there is nothing to recommend: "
             "`crossrec run` trains and promotes one, and the service takes it then."
         )
+
+
+def _write_line(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
 
 
 def _write_warning(text: str) -> None:

@@ -1,6 +1,13 @@
-"""What is made in the data directory, output by output: what a store keeps versions of."""
+"""What is made in the data directory, output by output; brought from a store, and to it."""
 
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+
+from crossrec_pipeline.domains import load_domains
 from crossrec_pipeline.models.registry import KINDS
+from crossrec_pipeline.settings import Settings
+from crossrec_pipeline.storage.store import Store
+from crossrec_pipeline.storage.transfers import Progress
 from crossrec_pipeline.storage.working_copy import Output
 
 WAREHOUSE = Output("warehouse", ("warehouse.duckdb",))
@@ -61,3 +68,76 @@ def bundles(kind: str) -> Output:
 
 
 ALL_BUNDLES = tuple(bundles(kind) for kind in KINDS)
+
+
+def raw_catalogues(settings: Settings) -> list[Output]:
+    """List the raw tables of all domains."""
+    return [raw_catalogue(spec.name) for spec in load_domains(settings.domains)]
+
+
+def all_outputs(settings: Settings) -> list[Output]:
+    """List everything that is made."""
+    return [
+        *raw_catalogues(settings),
+        WAREHOUSE,
+        DELIVERIES,
+        EVENTS,
+        LOG_VERDICT,
+        DAY_VERDICTS,
+        SESSION_DAYS,
+        SESSIONS,
+        TUNING,
+        *ALL_BUNDLES,
+        CHAMPION,
+        RANKS,
+        REPORT,
+        CONTROLS,
+        EXPORTS,
+        CHARTS,
+    ]
+
+
+def fetch_outputs(settings: Settings, outputs: Sequence[Output], say: Progress) -> None:
+    """Bring outputs to the data directory, where the store has others than lie there.
+
+    Without a store in the settings nothing is done.
+
+    Raises
+    ------
+    StorageError
+        If the store cannot be read.
+    """
+    if settings.store is not None:
+        Store(settings.store).fetch_all(outputs, settings.data_dir, say)
+
+
+def publish_outputs(settings: Settings, outputs: Iterable[Output], say: Progress) -> None:
+    """Bring outputs of the data directory to the store, where it has others.
+
+    Without a store in the settings nothing is done.
+
+    Raises
+    ------
+    StorageError
+        If the store cannot be written.
+    """
+    if settings.store is not None:
+        store = Store(settings.store)
+        for output in outputs:
+            store.publish(output, settings.data_dir, say)
+
+
+@contextmanager
+def stored_outputs(
+    settings: Settings, reads: Sequence[Output], writes: Sequence[Output], say: Progress
+) -> Iterator[None]:
+    """Fetch what a piece of work reads and changes; publish what it changed, unless it failed.
+
+    Raises
+    ------
+    StorageError
+        If the store cannot be read or written.
+    """
+    fetch_outputs(settings, [*reads, *writes], say)
+    yield
+    publish_outputs(settings, writes, say)

@@ -20,11 +20,11 @@ from crossrec_pipeline.defs.automation import after_upstream, with_upstream
 from crossrec_pipeline.defs.failures import reports_errors
 from crossrec_pipeline.defs.metadata import counts_table, lineage, table_metadata
 from crossrec_pipeline.defs.sources import source_key
-from crossrec_pipeline.defs.stored import raw_catalogues, stored
+from crossrec_pipeline.defs.stored import stored
 from crossrec_pipeline.digests import frame_digest, json_digest
 from crossrec_pipeline.domains import DomainSpec, load_domains
 from crossrec_pipeline.errors import QualityError
-from crossrec_pipeline.outputs import WAREHOUSE, raw_catalogue
+from crossrec_pipeline.outputs import WAREHOUSE, raw_catalogue, raw_catalogues
 from crossrec_pipeline.quality.history import BUILD_HISTORY, build_history
 from crossrec_pipeline.resources import DUCKDB_POOL, Warehouse
 from crossrec_pipeline.settings import Settings

@@ -17,12 +17,12 @@ from crossrec_pipeline.defs.failures import reports_errors
 from crossrec_pipeline.defs.interactions import EVENTS_KEY
 from crossrec_pipeline.defs.leaks import audit_sequences
 from crossrec_pipeline.defs.sources import delivered_sources
-from crossrec_pipeline.defs.stored import raw_catalogues, stored
+from crossrec_pipeline.defs.stored import stored
 from crossrec_pipeline.domains import load_domains
 from crossrec_pipeline.interactions.deliveries import is_growing
 from crossrec_pipeline.interactions.schema import REJECTED_EVENTS
 from crossrec_pipeline.interactions.verdict import LogVerdict
-from crossrec_pipeline.outputs import EVENTS, LOG_VERDICT, WAREHOUSE
+from crossrec_pipeline.outputs import EVENTS, LOG_VERDICT, WAREHOUSE, raw_catalogues
 from crossrec_pipeline.quality.events import (
     EVENTS_DESCRIPTION,
     EVENTS_SUITE,

@@ -26,6 +26,14 @@ from crossrec_pipeline.defs.sessions import DAYS_TAG, SEQUENCES_KEY
 from crossrec_pipeline.defs.sources import known_version
 from crossrec_pipeline.digests import json_digest
 from crossrec_pipeline.errors import CrossrecError
+from crossrec_pipeline.outputs import (
+    DAY_VERDICTS,
+    DELIVERIES,
+    EVENTS,
+    SESSION_DAYS,
+    WAREHOUSE,
+    fetch_outputs,
+)
 from crossrec_pipeline.resources import Warehouse
 from crossrec_pipeline.settings import Settings
 
@@ -40,6 +48,7 @@ _UNFINISHED = dg.RunsFilter(
         dg.DagsterRunStatus.CANCELING,
     ]
 )
+_LOOKED_AT = (WAREHOUSE, DELIVERIES, EVENTS, DAY_VERDICTS, SESSION_DAYS)
 _WAITED_FOR = {STAGED_ITEMS, ITEMS_KEY, DELIVERIES_KEY, *DAY_KEYS, SEQUENCES_KEY}
 
 
@@ -62,6 +71,7 @@ def day_sensor(settings: Settings) -> dg.SensorDefinition:
         if waits:
             return dg.SkipReason(f"waits for run {waits[0].run_id}")
         try:
+            fetch_outputs(settings, _LOOKED_AT, context.log.info)
             state, requests = _wanted(context, settings)
         except CrossrecError as error:
             return dg.SkipReason(str(error))

@@ -8,10 +8,10 @@ from crossrec_pipeline.defs.automation import with_upstream
 from crossrec_pipeline.defs.catalogue import ITEMS_KEY, raw_path
 from crossrec_pipeline.defs.failures import reports_errors
 from crossrec_pipeline.defs.sessions import SEQUENCES_KEY
-from crossrec_pipeline.defs.stored import raw_catalogues, stored
+from crossrec_pipeline.defs.stored import stored
 from crossrec_pipeline.digests import text_digest
 from crossrec_pipeline.domains import load_domains
-from crossrec_pipeline.outputs import CHARTS, SESSIONS
+from crossrec_pipeline.outputs import CHARTS, SESSIONS, raw_catalogues
 from crossrec_pipeline.sessions.store import SessionDataset
 from crossrec_pipeline.settings import Settings
 

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import MappingProxyType
@@ -22,6 +23,7 @@ from crossrec_pipeline.defs.sources import report_sources
 from crossrec_pipeline.defs.tuning import search_configuration, tune_gru4rec
 from crossrec_pipeline.errors import CrossrecError
 from crossrec_pipeline.interactions.deliveries import is_growing
+from crossrec_pipeline.outputs import all_outputs, fetch_outputs
 from crossrec_pipeline.resources import Warehouse
 from crossrec_pipeline.settings import Settings
 
@@ -48,6 +50,10 @@ def only_run(settings: Settings) -> Iterator[None]:
         handle.write(str(os.getpid()))
         handle.flush()
         yield
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
 
 
 def _bury_killed_runs(instance: dg.DagsterInstance) -> None:
@@ -100,6 +106,7 @@ def rebuild(settings: Settings) -> int:
     with only_run(settings), open_instance(prepare_home()) as instance:
         _bury_killed_runs(instance)
         _clear_up(settings)
+        fetch_outputs(settings, all_outputs(settings), _say)
         report_sources(settings, instance)
         return _build(instance, settings)
 

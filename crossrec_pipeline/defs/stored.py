@@ -10,23 +10,14 @@ from typing import Any, TypeVar, cast
 
 import dagster as dg
 
-from crossrec_pipeline.outputs import raw_catalogue
+from crossrec_pipeline.outputs import fetch_outputs, publish_outputs
 from crossrec_pipeline.settings import Settings
-from crossrec_pipeline.storage.store import Store
-from crossrec_pipeline.storage.transfers import Progress
 from crossrec_pipeline.storage.working_copy import Output
 
 Named = Output | Callable[[Settings], Iterable[Output]]
 """An output, or those that the settings say."""
 
 _Body = TypeVar("_Body", bound=Callable[..., Any])
-
-
-def raw_catalogues(settings: Settings) -> list[Output]:
-    """List the raw tables of all domains."""
-    from crossrec_pipeline.domains import load_domains
-
-    return [raw_catalogue(spec.name) for spec in load_domains(settings.domains)]
 
 
 def stored(
@@ -53,53 +44,26 @@ def stored(
         def returning(*args: Any, **kwargs: Any) -> Any:
             settings = settings_of(args, kwargs)
             say = dg.get_dagster_logger().info
-            fetch(settings, [*reads, *writes], say)
+            fetch_outputs(settings, _named([*reads, *writes], settings), say)
             result = function(*args, **kwargs)
-            publish(settings, writes, say)
+            publish_outputs(settings, _named(writes, settings), say)
             return result
 
         @functools.wraps(function)
         def yielding(*args: Any, **kwargs: Any) -> Iterator[Any]:
             settings = settings_of(args, kwargs)
             say = dg.get_dagster_logger().info
-            fetch(settings, [*reads, *writes], say)
+            fetch_outputs(settings, _named([*reads, *writes], settings), say)
             for result in function(*args, **kwargs):
-                publish(settings, writes, say)
+                publish_outputs(settings, _named(writes, settings), say)
                 yield result
-            publish(settings, writes, say)
+            publish_outputs(settings, _named(writes, settings), say)
 
         # Dagster treats generators differently, so the wrapper must be one where the body is.
         wrapper = yielding if inspect.isgeneratorfunction(function) else returning
         return cast("_Body", wrapper)
 
     return decorate
-
-
-def fetch(settings: Settings, outputs: Iterable[Named], say: Progress) -> None:
-    """Bring outputs to the data directory, where the store has others than lie there.
-
-    Raises
-    ------
-    StorageError
-        If the store cannot be read.
-    """
-    if settings.store is not None:
-        Store(settings.store).fetch_all(_named(outputs, settings), settings.data_dir, say)
-
-
-def publish(settings: Settings, outputs: Iterable[Named], say: Progress) -> None:
-    """Bring outputs of the data directory to the store, where it has others.
-
-    Raises
-    ------
-    StorageError
-        If the store cannot be written.
-    """
-    if settings.store is None:
-        return
-    store = Store(settings.store)
-    for output in _named(outputs, settings):
-        store.publish(output, settings.data_dir, say)
 
 
 def _named(outputs: Iterable[Named], settings: Settings) -> list[Output]:

@@ -36,10 +36,13 @@ class Reports:
         ranking one session takes.
     refused
         A champion could not be loaded, and what was raised; the former one goes on.
+    missed
+        It could not be known which is the champion elsewhere: why, and what was raised.
     """
 
     loaded: Callable[[Served, float, float], None]
     refused: Callable[[Refusal, Exception], None]
+    missed: Callable[[str, Exception], None]
 
 
 class ChampionWatcher:
@@ -59,6 +62,8 @@ class ChampionWatcher:
         Between two looks.
     reports
         Who is told.
+    bring_champion
+        Called before each look: brings the pointer, and what it names, from elsewhere.
     """
 
     def __init__(
@@ -67,7 +72,10 @@ class ChampionWatcher:
         open_champion: Callable[[Champion], Served],
         poll_seconds: float,
         reports: Reports,
+        bring_champion: Callable[[], None] | None = None,
     ) -> None:
+        self._bring = bring_champion
+        self._missed = ""
         self._models_dir = models_dir
         self._open = open_champion
         self._poll_seconds = poll_seconds
@@ -112,6 +120,7 @@ class ChampionWatcher:
 
     def look(self) -> None:
         """Look at the pointer once, and serve another champion where it names one."""
+        self._bring_champion()
         stamp = _stamp(self._models_dir / CHAMPION)
         is_due = stamp != self._seen or time.monotonic() >= self._retry_at
         if stamp is None or not (self._export_changed() or is_due):
@@ -130,6 +139,19 @@ class ChampionWatcher:
         except Exception as error:
             # Whatever a damaged export raises, the former champion goes on.
             self._refuse(name, error)
+
+    def _bring_champion(self) -> None:
+        """Have the champion brought; while that fails the one that is here goes on."""
+        if self._bring is None:
+            return
+        try:
+            self._bring()
+            self._missed = ""
+        except Exception as error:
+            reason = _reason(error)
+            if reason != self._missed:  # told once, and not at every look
+                self._missed = reason
+                self._reports.missed(reason, error)
 
     def _export_changed(self) -> bool:
         """Say whether the served model's export was made anew, with other content."""

@@ -1,9 +1,10 @@
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from crossrec_pipeline.errors import BundleError
+from crossrec_pipeline.errors import BundleError, StorageError
 from crossrec_pipeline.models.promotions import Champion, read_champion
 from crossrec_pipeline.models.registry import promote
 from crossrec_pipeline.serving.api.schemas import Evaluation
@@ -33,8 +34,9 @@ FIGURES = Evaluation(
 class World:
     """A watcher of a data directory, and what it did."""
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(self, data_dir: Path, bring_champion: Callable[[], None] | None = None) -> None:
         self.data_dir = data_dir
+        self.missed: list[str] = []
         self.opened: list[str] = []
         self.refused: list[Refusal] = []
         self.loaded: list[Served] = []
@@ -45,7 +47,9 @@ class World:
             Reports(
                 lambda served, seconds, each: self.loaded.append(served),
                 lambda refusal, error: self.refused.append(refusal),
+                lambda reason, error: self.missed.append(reason),
             ),
+            bring_champion,
         )
 
     def _open(self, champion: Champion) -> Served:
@@ -157,3 +161,32 @@ def test_model_that_cannot_rank_is_refused(tmp_path: Path) -> None:
     engine.poison = int(engine.batches[0][0].session[0])
     with pytest.raises(BundleError, match=r"cannot rank .*poisoned"):
         warm_up(served)
+
+
+def test_champion_is_brought_before_each_look(tmp_path: Path) -> None:
+    brought: list[str] = []
+
+    def bring() -> None:
+        brought.append(promote_model(tmp_path).name)
+
+    world = World(tmp_path, bring)
+    world.watcher.look()
+    assert world.opened == brought
+    world.watcher.look()
+    assert world.opened == brought
+
+
+def test_while_none_can_be_brought_the_one_that_is_here_is_served(tmp_path: Path) -> None:
+    reasons = ["no network", "no network", "denied"]
+
+    def bring() -> None:
+        if reasons:
+            raise StorageError(reasons.pop(0))
+
+    world = World(tmp_path, bring)
+    bundle = promote_model(tmp_path)
+    for _ in range(4):
+        world.watcher.look()
+    assert world.served_name == bundle.name
+    # What goes on is told once, not at every look.
+    assert world.missed == ["no network", "denied"]

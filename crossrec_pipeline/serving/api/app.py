@@ -27,6 +27,7 @@ from crossrec_pipeline.serving.api.recommendations import add_recommendations
 from crossrec_pipeline.serving.api.service import Service
 from crossrec_pipeline.serving.champion import ChampionWatcher, Refusal, Reports
 from crossrec_pipeline.serving.served import Served, open_served
+from crossrec_pipeline.serving.stored_champion import StoredChampion
 from crossrec_pipeline.settings import Settings, load_settings
 
 _DESCRIPTION = """Recommends what comes next in a session of movies, music and books.
@@ -136,10 +137,23 @@ def _make_service(settings: Settings, open_champion: Callable[[Champion], Served
             trace=None if isinstance(error, CrossrecError) else trace_of(error),
         )
 
+    def missed(reason: str, error: Exception) -> None:
+        log_event(
+            "store_not_read",
+            level="error",
+            store=settings.store,
+            reason=reason,
+            trace=None if isinstance(error, CrossrecError) else trace_of(error),
+        )
+
+    def fetched(line: str) -> None:
+        log_event("champion_fetched", what=line)
+
     watcher = ChampionWatcher(
         settings.models_dir,
         open_champion,
         limits.poll_seconds,
-        Reports(loaded, refused),
+        Reports(loaded, refused, missed),
+        StoredChampion(settings, fetched).bring if settings.store else None,
     )
     return Service(settings, watcher, batcher, metrics)
