@@ -59,7 +59,7 @@ NARRATOR = dg.LoggerDefinition(
 
 @dataclass(frozen=True)
 class _FailedStep:
-    """A step that failed, and the first cause: the one that a person can act on."""
+    """A step that failed, and the cause that a person can act on: ours, or else the first."""
 
     name: str
     error_class: str
@@ -78,7 +78,8 @@ def _failed_steps(result: dg.ExecuteInProcessResult) -> list[_FailedStep]:
     for event in result.all_events:
         if event.event_type == dg.DagsterEventType.STEP_FAILURE:
             error = event.step_failure_data.error
-            while error is not None and error.cause is not None:
+            # What a library said beneath an error of ours is in its words already.
+            while error is not None and error.cause and not _OUR_ERROR.match(error.message):
                 error = error.cause
             name, message = event.step_key or "", str(error.message).strip() if error else "failed"
             steps.append(_FailedStep(name, (error and error.cls_name) or "", message))
