@@ -14,6 +14,7 @@ from crossrec_pipeline.domains import load_domains
 from crossrec_pipeline.interactions.deliveries import read_deliveries, shown_location
 from crossrec_pipeline.outputs import DELIVERIES
 from crossrec_pipeline.settings import Settings
+from crossrec_pipeline.storage.local_copy import urls_named
 
 DELIVERIES_KEY = dg.AssetKey(["interactions", "deliveries"])
 
@@ -37,16 +38,18 @@ def deliveries(
     context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings]
 ) -> dg.MaterializeResult:
     """Read what is new or changed at the location that the settings name."""
-    reading = read_deliveries(
-        settings.events,
-        settings.event_columns,
-        {spec.item_type: spec.prefix for spec in load_domains(settings.domains)},
-        settings.log,
-        settings.deliveries_dir,
-        settings.rejected_dir,
-        datetime.now(UTC),
-        context.log.info,
-    )
+    with urls_named(settings.copies_dir):
+        reading = read_deliveries(
+            settings.events,
+            settings.event_columns,
+            {spec.item_type: spec.prefix for spec in load_domains(settings.domains)},
+            settings.log,
+            settings.deliveries_dir,
+            settings.rejected_dir,
+            settings.copies_dir,
+            datetime.now(UTC),
+            context.log.info,
+        )
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": reading.n_rows,

@@ -12,6 +12,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from crossrec_pipeline.errors import EventsError, SettingsError
 from crossrec_pipeline.interactions.log_files import is_log_name
+from crossrec_pipeline.storage.location import is_url
 
 DATE = "{date}"
 SETTLE_SECONDS = 10.0
@@ -60,8 +61,8 @@ class FilesFound:
 def is_growing(location: str) -> bool:
     """Say whether a location is that of a log that grows, delivery by delivery.
 
-    It is one that ends in ``/``, an existing directory, a path with ``{date}`` in it, or the URL of
-    a database.
+    It is one that ends in ``/`` (of an object store too), an existing directory, a path or URL with
+    ``{date}`` in it, or the URL of a database.
     """
     if is_database(location) or DATE in location or location.endswith("/"):
         return True
@@ -100,7 +101,7 @@ def log_identity(location: str, table: str | None) -> str:
         If the location looks like the URL of a database and is none.
     """
     if not is_database(location):
-        return str(Path(location).expanduser().absolute())
+        return location if is_url(location) else str(Path(location).expanduser().absolute())
     parts = split_url(location)
     return f"postgresql://{parts.netloc.rpartition('@')[2]}{parts.path} {table}"
 

@@ -25,10 +25,13 @@ from crossrec_pipeline.interactions.deliveries.location import (
 )
 from crossrec_pipeline.interactions.deliveries.outcome import Left, Outcome, Place, Refused
 from crossrec_pipeline.interactions.deliveries.postgres import read_table, table_fingerprint
+from crossrec_pipeline.interactions.deliveries.remote import find_remote_files, glob_of
 from crossrec_pipeline.interactions.deliveries.undated import bring_undated_up_to_date
 from crossrec_pipeline.interactions.log import Progress
 from crossrec_pipeline.interactions.log_rows import add_prefixes, log_database
 from crossrec_pipeline.settings import LogSettings
+from crossrec_pipeline.storage.local_copy import remote_fingerprint
+from crossrec_pipeline.storage.location import is_url
 
 _SAVE_SECONDS = 2.0
 """The ledger is saved this often: a killed reading reads again what came after."""
@@ -79,10 +82,14 @@ def location_fingerprint(
     ------
     EventsError
         If the location cannot be reached.
+    StorageError
+        If it is in an object store that cannot be reached, or has no files there.
     """
     now = datetime.now(UTC)
     if is_database(location):
         return table_fingerprint(location, log, event_columns or {}, now)
+    if is_url(location):
+        return remote_fingerprint(glob_of(location))
     files = find_files(location, now).files
     return json_digest([[file.name, file.fingerprint] for file in files])
 
@@ -94,6 +101,7 @@ def read_deliveries(
     log: LogSettings,
     deliveries_dir: Path,
     rejected_dir: Path,
+    copies_dir: Path,
     now: datetime,
     progress: Progress,
 ) -> Reading:
@@ -117,6 +125,8 @@ def read_deliveries(
         Keeps the ledger and the pieces, of one log only.
     rejected_dir
         Gets ``undated.parquet``: rows without a usable time.
+    copies_dir
+        Keeps copies of the files of an object store.
     now
         The present, aware.
     progress
@@ -129,6 +139,8 @@ def read_deliveries(
         some deliveries cannot be read: those that can have been read then.
     SettingsError
         If `event_columns` names a column we do not have, or a database has no table to read.
+    StorageError
+        If an object store cannot be read, or has no files there.
     """
     source = log_identity(location, log.table)
     read_as = json_digest([dict(event_columns), dict(item_prefixes)])
@@ -143,7 +155,11 @@ def read_deliveries(
             left: dict[str, str] = {}
             outcomes = read_table(location, log, event_columns, ledger, place)
         else:
-            found = find_files(location, now)
+            found = (
+                find_remote_files(location, now, copies_dir, progress)
+                if is_url(location)
+                else find_files(location, now)
+            )
             left = found.left
             outcomes = read_files(found.files, event_columns, ledger, place)
         taken = _take(outcomes, ledger, deliveries_dir, progress)

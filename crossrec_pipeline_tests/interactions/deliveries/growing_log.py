@@ -32,6 +32,7 @@ class GrowingLog:
         self.deliveries = directory / "deliveries"
         self.events = directory / "events"
         self.rejected = directory / "rejected"
+        self.copies = directory / "copies"
 
     def deliver(self, name: str, *rows: str, header: str = HEADER, age: float = HOUR) -> Path:
         """Write a file whose last change lies some seconds before `NOW`."""
@@ -59,6 +60,7 @@ class GrowingLog:
             LogSettings(),
             self.deliveries,
             self.rejected,
+            self.copies,
             now,
             lambda line: None,
         )

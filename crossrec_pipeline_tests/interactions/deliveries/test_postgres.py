@@ -72,6 +72,7 @@ class Shop:
             log,
             self.directory / "deliveries",
             self.directory / "rejected",
+            self.directory / "copies",
             now,
             lambda line: None,
         )

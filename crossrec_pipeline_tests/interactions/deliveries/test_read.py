@@ -219,6 +219,7 @@ log = growing_log.GrowingLog.__new__(growing_log.GrowingLog)
 directory = Path(sys.argv[1])
 log.log, log.deliveries = directory / "log", directory / "deliveries"
 log.rejected = directory / "rejected"
+log.copies = directory / "copies"
 log.read()
 """
 
