@@ -136,11 +136,11 @@ class TrainingSettings(_Section):
         float, Field(gt=0, repr=False, description="training that a crash may cost at most")
     ] = 5.0
     max_restarts: Annotated[
-        int, Field(ge=0, repr=False, description="after a process was lost, from the checkpoint")
+        int, Field(ge=0, repr=False, description="after a process was killed, from the checkpoint")
     ] = 2
     nodes: Annotated[int, Field(gt=0, description="machines, each with `processes`")] = 1
     rendezvous: Annotated[
-        str | None, Field(repr=False, description="host:port where several nodes meet")
+        str | None, Field(repr=False, description="host:port of the first node, for several")
     ] = None
 
 

@@ -312,7 +312,7 @@ def gru4rec(
 
     training = config.over(settings.training)
     dataset = SessionDataset.open(settings.sessions_dir)
-    if training.processes == 1:
+    if training.processes == training.nodes == 1:
         bundle = _train_here(context, dataset, settings, training)
     else:
         bundle = _train_in_processes(context, settings, training)

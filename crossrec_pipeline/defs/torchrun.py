@@ -10,7 +10,7 @@ import dagster as dg
 from dagster._core.errors import DagsterPipesExecutionError
 
 from crossrec_pipeline import errors
-from crossrec_pipeline.errors import TrainingError
+from crossrec_pipeline.errors import SettingsError, TrainingError
 from crossrec_pipeline.models.gru4rec.config import GRU4RecConfig
 from crossrec_pipeline.models.registry import Bundle, open_bundle
 from crossrec_pipeline.settings import Settings, TrainingSettings
@@ -30,8 +30,13 @@ def train_in_processes(
 ) -> Bundle:
     """Train GRU4Rec in `training.processes` processes of this machine, through Dagster Pipes.
 
+    With several `training.nodes` this machine is the first; on each other one torchrun is started
+    with its ``--node-rank``, and all must find the sessions under the same path (docs/model.md).
+
     Raises
     ------
+    SettingsError
+        If there are several nodes, and no place to meet.
     TrainingError
         If one of them fails: with the error of the one that failed first.
     """
@@ -43,7 +48,8 @@ def train_in_processes(
             done = client.run(
                 context=context,
                 command=[
-                    *(sys.executable, "-m", _LAUNCHER, "--standalone"),
+                    *(sys.executable, "-m", _LAUNCHER, str(_restarts(training))),
+                    *_meeting(training),
                     *("--nproc-per-node", str(training.processes), "-m", _WORKER),
                     *("--sessions", str(settings.sessions_dir)),
                     *("--models", str(settings.models_dir)),
@@ -60,6 +66,28 @@ def train_in_processes(
         except DagsterPipesExecutionError as error:
             raise TrainingError(_first_error(error_file) or str(error)) from error
     return open_bundle(Path(done.get_custom_messages()[0]["bundle"]))
+
+
+def _restarts(training: TrainingSettings) -> int:
+    # Of several nodes each would have to start again at once: the step is repeated instead.
+    return training.max_restarts if training.nodes == 1 else 0
+
+
+def _meeting(training: TrainingSettings) -> list[str]:
+    """Return torchrun's arguments that say where its processes meet."""
+    if training.nodes == 1:
+        return ["--standalone"]
+    host, _, port = (training.rendezvous or "").rpartition(":")
+    if not host or not port.isdecimal():
+        raise SettingsError(
+            f"CROSSREC_TRAINING__NODES={training.nodes} machines meet at a port of the first one, "
+            f"and CROSSREC_TRAINING__RENDEZVOUS={training.rendezvous!r} names none. Give this "
+            "machine's address as the others reach it, such as 10.0.0.5:29500."
+        )
+    return [
+        *("--nnodes", str(training.nodes), "--node-rank", "0"),
+        *("--master-addr", host, "--master-port", port),
+    ]
 
 
 def _first_error(path: Path) -> str:

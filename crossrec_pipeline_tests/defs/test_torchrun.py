@@ -1,6 +1,9 @@
 """GRU4Rec's asset where torchrun trains: what is published, and what is said when it fails."""
 
 import json
+import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import dagster as dg
@@ -11,7 +14,7 @@ from crossrec_pipeline.defs import models, torchrun
 from crossrec_pipeline.models.registry import latest_bundle, load_bundle
 from crossrec_pipeline.sessions.store import SessionDataset, SessionStore
 from crossrec_pipeline.settings import Settings, load_settings
-from crossrec_pipeline_tests.defs import failing_process
+from crossrec_pipeline_tests.defs import failing_process, killed_process
 from crossrec_pipeline_tests.models.vocabularies import numbered_vocabulary
 
 N_ITEMS = 30
@@ -72,6 +75,92 @@ def test_process_that_fails_ends_the_run_with_its_error(settings, monkeypatch):
         "GRU4Rec: a process failed with MemoryError: there is no room for a fourth step"
     )
     assert latest_bundle(settings.models_dir, "gru4rec") is None
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_training_goes_on_from_its_checkpoint_when_a_process_was_killed(
+    settings, tmp_path, monkeypatch, capfd, rank
+):
+    killed = tmp_path / "killed"
+    monkeypatch.setattr(torchrun, "_WORKER", killed_process.__name__)
+    monkeypatch.setenv("CROSSREC_TEST_KILLED", f"{rank}:{killed}")
+    often = settings.training.model_copy(update={"checkpoint_minutes": 1e-6})
+    interrupted = settings.model_copy(update={"training": often})
+    result = dg.materialize([models.gru4rec], resources={"settings": interrupted})
+    assert result.success
+    assert killed.exists()
+    said = capfd.readouterr().err
+    assert f"process {rank} of the training was killed (SIGKILL)" in said
+    assert "going on from epoch" in said
+    bundle = latest_bundle(settings.models_dir, "gru4rec")
+    assert bundle is not None
+
+    # The killed file is there: nothing is killed now, and the same comes out.
+    undisturbed = settings.model_copy(update={"data_dir": tmp_path / "again"})
+    SessionDataset.open(settings.sessions_dir).save(undisturbed.sessions_dir)
+    dg.materialize([models.gru4rec], resources={"settings": undisturbed})
+    other = latest_bundle(undisturbed.models_dir, "gru4rec")
+    assert other is not None
+    assert bundle.data_version == other.data_version
+
+
+def test_after_the_last_restart_the_run_fails_and_says_why(settings, tmp_path, monkeypatch):
+    monkeypatch.setattr(torchrun, "_WORKER", killed_process.__name__)
+    monkeypatch.setenv("CROSSREC_TEST_KILLED", f"1:{tmp_path / 'killed'}")
+    once = settings.training.model_copy(update={"max_restarts": 0})
+    result = dg.materialize(
+        [models.gru4rec],
+        resources={"settings": settings.model_copy(update={"training": once})},
+        raise_on_error=False,
+    )
+    failure = result.failure_data_for_node("models__gru4rec")
+    assert failure is not None
+    assert failure.user_failure_data is not None
+    said = str(failure.user_failure_data.description)
+    assert "process 1 of the training was killed (SIGKILL)" in said
+    assert "run again, with more memory" in said
+
+
+def test_two_nodes_make_one_bundle(settings, tmp_path):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    training = settings.training.model_copy(
+        update={"processes": 1, "nodes": 2, "rendezvous": f"127.0.0.1:{port}"}
+    )
+    config = models.gru4rec_config(settings, training)
+    other = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "torch.distributed.run", "--nnodes", "2", "--node-rank", "1"),
+            *("--master-addr", "127.0.0.1", "--master-port", str(port)),
+            *("--nproc-per-node", "1", "-m", "crossrec_pipeline.models.gru4rec"),
+            *("--sessions", str(settings.sessions_dir), "--models", str(tmp_path / "unused")),
+            *("--config", config.model_dump_json()),
+            *("--checkpoints", str(settings.checkpoints_dir / "gru4rec")),
+        ]
+    )
+    result = dg.materialize(
+        [models.gru4rec], resources={"settings": settings.model_copy(update={"training": training})}
+    )
+    assert other.wait(60) == 0
+    assert result.success
+    bundle = latest_bundle(settings.models_dir, "gru4rec")
+    assert bundle is not None
+    assert bundle.manifest["training"]["summary"]["processes"] == 2
+    assert not (tmp_path / "unused").exists()
+
+
+def test_several_nodes_without_a_place_to_meet_are_refused(settings):
+    training = settings.training.model_copy(update={"nodes": 2})
+    result = dg.materialize(
+        [models.gru4rec],
+        resources={"settings": settings.model_copy(update={"training": training})},
+        raise_on_error=False,
+    )
+    failure = result.failure_data_for_node("models__gru4rec")
+    assert failure is not None
+    assert failure.user_failure_data is not None
+    assert "CROSSREC_TRAINING__RENDEZVOUS=None" in str(failure.user_failure_data.description)
 
 
 @pytest.mark.parametrize(
