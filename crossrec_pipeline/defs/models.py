@@ -335,11 +335,13 @@ def _train_here(
     training: TrainingSettings,
 ) -> Bundle:
     """Train in this process; each epoch is observed when it is done."""
-    from crossrec_pipeline.models.gru4rec.checkpoint import Checkpoints
     from crossrec_pipeline.models.gru4rec.model import GRU4Rec
+    from crossrec_pipeline.models.gru4rec.stored_checkpoints import checkpoints_in
 
     model = GRU4Rec(gru4rec_config(settings, training))
-    checkpoints = Checkpoints(settings.checkpoints_dir / MAIN_MODEL, training.checkpoint_minutes)
+    checkpoints = checkpoints_in(
+        settings.checkpoints_dir / MAIN_MODEL, training.checkpoint_minutes, settings.store
+    )
     report = model.fit(
         dataset.train,
         dataset.vocabulary,

@@ -56,6 +56,7 @@ def train_in_processes(
                     *("--config", config.model_dump_json()),
                     *("--checkpoints", str(checkpoints_dir)),
                     *("--checkpoint-minutes", str(training.checkpoint_minutes)),
+                    *(("--checkpoint-store", settings.store) if settings.store else ()),
                 ],
                 env={
                     "TORCHELASTIC_ERROR_FILE": str(error_file),

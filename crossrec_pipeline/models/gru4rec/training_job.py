@@ -16,6 +16,7 @@ from crossrec_pipeline.models.gru4rec.checkpoint import Checkpoints
 from crossrec_pipeline.models.gru4rec.config import PRESETS, GRU4RecConfig, preset
 from crossrec_pipeline.models.gru4rec.model import GRU4Rec, training_device
 from crossrec_pipeline.models.gru4rec.processes import process_group
+from crossrec_pipeline.models.gru4rec.stored_checkpoints import checkpoints_in
 from crossrec_pipeline.models.registry import Bundle, save_bundle
 from crossrec_pipeline.sessions.store import SessionDataset
 
@@ -106,6 +107,7 @@ def job_of(arguments: Sequence[str] | None = None) -> TrainingJob:
     )
     parser.add_argument("--checkpoints", type=Path, help="directory for going on after a break")
     parser.add_argument("--checkpoint-minutes", type=float, default=Checkpoints.minutes)
+    parser.add_argument("--checkpoint-store", help="URL of a store that keeps them too")
     given = parser.parse_args(arguments)
     try:
         fields = dict(json.loads(given.config))
@@ -114,7 +116,9 @@ def job_of(arguments: Sequence[str] | None = None) -> TrainingJob:
             f"--config {given.config!r} is no JSON object ({error}). Give one such as "
             "'{\"epochs\": 3}'."
         ) from None
-    checkpoints = given.checkpoints and Checkpoints(given.checkpoints, given.checkpoint_minutes)
+    checkpoints = given.checkpoints and checkpoints_in(
+        given.checkpoints, given.checkpoint_minutes, given.checkpoint_store
+    )
     return TrainingJob(given.sessions, given.models, preset(given.preset, **fields), checkpoints)
 
 
