@@ -225,7 +225,7 @@ def _make_sessions(
     for day in passed:
         if day not in old:
             yield _sessions_report(context, settings, day)
-    for n, day in enumerate(sessionise(context, settings, old), start=1):
+    for n, day in enumerate(sessionise(context, settings, old, BY_DAY_KEY), start=1):
         context.log.debug(f"{n} of {len(old)} days have their sessions")
         yield _sessions_report(context, settings, day)
 

@@ -70,7 +70,7 @@ def sequences(
     """Build the session data set of a whole log; sessions of days that are as they were stay."""
     LogVerdict(settings.log_verdict_path).require()
     if settings.sessions.engine != "arrays":
-        sessionise_changed(context, settings)
+        sessionise_changed(context, settings, SEQUENCES_KEY)
     statistics = write_session_dataset(
         settings.events_dir,
         warehouse.read("catalogue.items"),

@@ -7,7 +7,9 @@ import dagster as dg
 import polars as pl
 import pytest
 
+from crossrec_pipeline.defs import sessions_by_day
 from crossrec_pipeline.defs.failures import reports_errors
+from crossrec_pipeline.defs.sessions_by_day import sessionise
 from crossrec_pipeline.defs.spark import ROWS_CHECK, SparkRun, sessionise_days_on_spark
 from crossrec_pipeline.sessions.day_files import DaySessions, day_path
 from crossrec_pipeline.sessions.engines.spark import SparkDay
@@ -88,3 +90,41 @@ def test_check_names_the_days_that_lost_events():
     # 10 events, 7 in sessions, 1 without ids: 2 are nowhere.
     assert not check.passed
     assert check.metadata["events lost, by day"].value == {"2023-01-02": 2}
+
+
+@dg.asset(key=KEY)
+@reports_errors
+def by_engine(
+    context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings]
+) -> dg.MaterializeResult:
+    assert list(sessionise(context, settings, days_of(LOG), KEY)) == days_of(LOG)
+    return dg.MaterializeResult()
+
+
+def test_what_spark_made_is_shown_at_the_asset(settings):
+    on_spark = settings.sessions.model_copy(update={"engine": "pyspark"})
+    settings = settings.model_copy(update={"sessions": on_spark})
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = dg.materialize([by_engine], instance=instance, resources={"settings": settings})
+        (observed,) = instance.fetch_observations(KEY, limit=10).records
+    assert observed.asset_observation is not None
+    shown = observed.asset_observation.metadata
+    assert str(shown["engine"].value).startswith("Spark 4.")
+    assert shown["days"].value == len(days_of(LOG))
+    (check,) = result.get_asset_check_evaluations()
+    assert (check.check_name, check.passed) == (ROWS_CHECK, True)
+
+
+def test_lost_events_end_the_step(settings, monkeypatch):
+    on_spark = settings.sessions.model_copy(update={"engine": "pyspark"})
+    settings = settings.model_copy(update={"sessions": on_spark})
+    about = DaySessions("digest", 30.0, 10, 3, 2, 0)
+    short = SparkRun("4.0", [SparkDay(date(2023, 1, 2), about, 1)])
+    monkeypatch.setattr(sessions_by_day, "sessionise_days_on_spark", lambda *_: short)
+    result = dg.materialize([by_engine], resources={"settings": settings}, raise_on_error=False)
+    failure = result.failure_data_for_node("sessions__by_day")
+    assert failure is not None
+    assert failure.user_failure_data is not None
+    assert "has lost events of some days ({'2023-01-02': 2})" in str(
+        failure.user_failure_data.description
+    )
