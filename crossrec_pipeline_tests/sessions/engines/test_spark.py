@@ -1,22 +1,26 @@
 """Spark on the days of a log, in this process and through Spark Connect."""
 
 import os
+import random
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 from unittest import mock
 
+import narwhals as nw
 import polars as pl
 import pytest
 
 from crossrec_pipeline.errors import SessionsError
+from crossrec_pipeline.interactions.clean import REASONS, judge
 from crossrec_pipeline.sessions.day_files import day_path
 from crossrec_pipeline.sessions.engines import duckdb
 from crossrec_pipeline.sessions.engines.exchange import exchange_in_place, exchange_through
 from crossrec_pipeline.sessions.engines.spark import SparkDay, sessionise_days
 from crossrec_pipeline.sessions.engines.spark_session import spark_session
 from crossrec_pipeline.sessions.schema import SESSION_EVENTS
+from crossrec_pipeline_tests.interactions.test_clean import KNOWN, LATEST_US, reasons_one_by_one
 from crossrec_pipeline_tests.sessions import session_rules as rules
 from crossrec_pipeline_tests.sessions.engines.random_logs import (
     FIRST_DAY,
@@ -136,3 +140,30 @@ def test_failure_inside_spark_is_said_in_one_line(spark, tmp_path):
     assert str(refused.value).startswith(f"Spark cannot make sessions of {events_dir.as_uri()}: ")
     assert "\n" not in str(refused.value)
     assert "at org.apache" not in str(refused.value)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_events_are_judged_as_one_by_one(spark, seed):
+    rng = random.Random(seed)
+    rows = [
+        {
+            "user_id": rng.choice([None, "u1", "u2"]),
+            "session_id": rng.choice([None, "s1"]),
+            "item_id": rng.choice(["A", "A", "B", 'it\'s "ü"', None]),
+            "event_type": rng.choice(["clicked", "searched"]),
+            "time_us": time_us,
+            "time_given": time_us is not None or rng.random() < 0.5,
+            "log_order": order,
+        }
+        for order, time_us in enumerate(rng.choices([3, 4, LATEST_US, LATEST_US + 1, None], k=200))
+    ]
+    schema = (
+        "user_id string, session_id string, item_id string, event_type string, "
+        "time_us bigint, time_given boolean, log_order bigint"
+    )
+    log = spark.createDataFrame([tuple(row.values()) for row in rows], schema)
+    known = spark.createDataFrame([(item,) for item in KNOWN], "item_id string")
+    judged = judge(nw.from_native(log), nw.from_native(known), LATEST_US).to_native().collect()
+    reasons = {row["log_order"]: row["reason"] for row in judged}
+    assert [reasons[order] for order in range(len(rows))] == reasons_one_by_one(rows)
+    assert set(reasons.values()) == {None, *REASONS}
