@@ -5,23 +5,23 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import pad
 
 from crossrec_pipeline.errors import EvaluationError
 from crossrec_pipeline.models.inner_product.counts import NOT_A_NUMBER, ScoreCounts
 from crossrec_pipeline.models.inner_product.factors import ItemFactors
 
-# A block's scores: 64 MB of float32.
+# A block's scores: 128 MB of float64.
 ROWS_AT_ONCE = 1024
 ITEMS_AT_ONCE = 16_384
 
 
 class TorchCounter:
-    """Counts where the vectors are, in their type, block by block.
+    """Counts where the vectors are, block by block.
 
     Scores are computed twice: once to take those of the ranked items from them, once to compare
-    with those. All blocks of items have one shape, so that the device computes every item's score
-    in the same way.
+    with those. How a device adds up a product depends on where in a block an item is. So products
+    are added up in float64 and rounded to float32: what differs in the last bits of the former is
+    the same in the latter, and equal vectors tie.
 
     Parameters
     ----------
@@ -32,7 +32,8 @@ class TorchCounter:
     """
 
     def __init__(self, factors: ItemFactors, group: np.ndarray | None = None) -> None:
-        self._weight, self._bias = factors.weight.detach(), factors.bias.detach()
+        self._weight = factors.weight.detach().double()
+        self._bias = factors.bias.detach().double()
         self._n_items = len(self._bias)
         groups = np.zeros(self._n_items, np.int64) if group is None else group.astype(np.int64)
         self._group = torch.from_numpy(groups).to(self._bias.device)
@@ -63,7 +64,7 @@ class TorchCounter:
         self, hidden: Tensor, items: list[Tensor]
     ) -> tuple[list[tuple[Tensor, Tensor]], Tensor]:
         """Count for the j-th items of the first rows, [at most R] for each j."""
-        scores = [hidden.new_full(item.shape, torch.nan) for item in items]
+        scores = [hidden.new_full(item.shape, torch.nan, dtype=torch.float32) for item in items]
         for begin, block in self._score_blocks(hidden):
             for item, score in zip(items, scores, strict=True):
                 here = ((item >= begin) & (item < begin + block.shape[1])).nonzero()[:, 0]
@@ -87,10 +88,8 @@ class TorchCounter:
     def _score_blocks(self, hidden: Tensor) -> Iterator[tuple[int, Tensor]]:
         """Yield scores [R, C] and the first item they are of."""
         n_columns = min(ITEMS_AT_ONCE, self._n_items)
+        hidden = hidden.double()
         for begin in range(0, self._n_items, n_columns):
             weight = self._weight[begin : begin + n_columns]
             bias = self._bias[begin : begin + n_columns]
-            n_items, n_missing = len(bias), n_columns - len(bias)
-            if n_missing:
-                weight, bias = pad(weight, (0, 0, 0, n_missing)), pad(bias, (0, n_missing))
-            yield begin, torch.addmm(bias, hidden, weight.t())[:, :n_items]
+            yield begin, torch.addmm(bias, hidden, weight.t()).float()
