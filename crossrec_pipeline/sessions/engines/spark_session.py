@@ -5,7 +5,9 @@
 
 import os
 import shutil
+import signal
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -37,7 +39,7 @@ _FEW_CORES_PARTITIONS = {"spark.sql.shuffle.partitions": "16"}
 
 @contextmanager
 def spark_session(master: str, memory_bytes: int) -> Iterator["SparkSession"]:
-    """Open a session of Spark, and stop it afterwards.
+    """Open a session of Spark, and stop it afterwards; Ctrl-C then does what it did before.
 
     Parameters
     ----------
@@ -71,14 +73,29 @@ def spark_session(master: str, memory_bytes: int) -> Iterator["SparkSession"]:
         }
     for name, value in configuration.items():
         builder = builder.config(name, value)
+    with _own_interrupts():
+        try:
+            session = builder.getOrCreate()
+        except (PySparkException, RuntimeError) as error:
+            raise SessionsError(
+                f"Spark does not start on {_SETTING}={master!r}: {error}"
+            ) from error
+        try:
+            yield session
+        finally:
+            session.stop()
+
+
+@contextmanager
+def _own_interrupts() -> Iterator[None]:
+    """Put the handler of Ctrl-C back: Spark's stays, and fails where its session is gone."""
+    before = signal.getsignal(signal.SIGINT)
     try:
-        session = builder.getOrCreate()
-    except (PySparkException, RuntimeError) as error:
-        raise SessionsError(f"Spark does not start on {_SETTING}={master!r}: {error}") from error
-    try:
-        yield session
+        yield
     finally:
-        session.stop()
+        # Only the main thread may, and only there does Spark take it.
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, before)
 
 
 def is_connect(master: str) -> bool:

@@ -2,6 +2,7 @@
 
 import os
 import random
+import signal
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -48,8 +49,10 @@ def spark(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator["SparkSession"]:
     if request.param == "local":
+        interrupts = signal.getsignal(signal.SIGINT)
         with spark_session(MASTER, MEMORY_BYTES) as session:
             yield session
+        assert signal.getsignal(signal.SIGINT) is interrupts, "Spark's own fails without Spark"
         return
     log = tmp_path_factory.mktemp("connect") / "server.log"
     # PySpark notes in the environment that it talks to a server; other processes must not read it.
