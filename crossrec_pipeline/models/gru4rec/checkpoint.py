@@ -22,6 +22,7 @@ from crossrec_pipeline.digests import files_digest, text_digest
 from crossrec_pipeline.errors import TrainingError
 from crossrec_pipeline.models.gru4rec.config import GRU4RecConfig
 from crossrec_pipeline.models.gru4rec.state import State
+from crossrec_pipeline.models.item_content import ItemContent
 from crossrec_pipeline.sessions.store import SessionStore
 
 FILE = "training.safetensors"
@@ -29,7 +30,14 @@ FILE = "training.safetensors"
 _MODELS = Path(__file__).parent.parent
 
 CODE = files_digest(
-    path for package in ("gru4rec", "inner_product") for path in (_MODELS / package).glob("*.py")
+    [
+        _MODELS / "item_content.py",
+        *(
+            path
+            for package in ("gru4rec", "inner_product")
+            for path in (_MODELS / package).glob("*.py")
+        ),
+    ]
 )
 """Digest of the code that learns, and ranks on validation, as it was when it was loaded."""
 
@@ -115,6 +123,7 @@ def training_identity(
     validation: SessionStore | None,
     device: torch.device,
     n_processes: int,
+    content: ItemContent | None = None,
 ) -> State:
     """Name everything that decides what a training comes to; equal ones come to equal weights.
 
@@ -129,6 +138,7 @@ def training_identity(
         "torch": torch.__version__,
         "device": device.type,
         "number of processes": n_processes,
+        "content of items": None if content is None else content.digest,
     }
 
 
@@ -151,7 +161,7 @@ def _differences(found: State, expected: State) -> list[str]:
                 for field in {**then, **now}
                 if then.get(field) != now.get(field)
             ]
-        elif name.endswith("sessions") or name == "code":
+        elif name.endswith("sessions") or name in ("code", "content of items"):
             lines.append(f"other {name}")
         else:
             lines.append(f"{name} {then}, now {now}")

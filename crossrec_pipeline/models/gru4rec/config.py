@@ -6,6 +6,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from crossrec_pipeline.errors import SettingsError
 
+ContentPart = Literal["type", "text", "genres", "creators"]
+
 
 class GRU4RecConfig(BaseModel):
     """Everything that decides what a GRU4Rec learns.
@@ -102,6 +104,31 @@ class GRU4RecConfig(BaseModel):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """`auto` takes a CUDA device where there is one."""
 
+    content: tuple[ContentPart, ...] = ()
+    """What of an item's content is added to its vector, by a map that is learnt: its `type`, the
+    embedding of its `text`, its `genres`, its `creators`. Needs `constrained` vectors."""
+    text_width: Annotated[int, Field(ge=1)] = 64
+    """Principal axes of the text embeddings of train's items that are read."""
+    id_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of the items read in a step whose own vector and bias are left out, so that content
+    alone must do: an item that comes later has nothing else (Volkovs et al. 2017, DropoutNet)."""
+    adapter_rank: Annotated[int, Field(ge=0)] = 0
+    """Rank of a map for each item type, added to output vectors (Houlsby et al. 2019): items are
+    scored by the state as their type reads it. 0: none."""
+    within_type_weight: Annotated[float, Field(ge=0)] = 0.0
+    """Weight of a second cross-entropy, over the candidates of the target's type alone."""
+    alignment_weight: Annotated[float, Field(ge=0)] = 0.0
+    """Weight of a contrast that draws the vectors of two items of different types together where
+    one follows the other in a session (InfoNCE, van den Oord et al. 2018), among the step's
+    others."""
+    alignment_temperature: Annotated[float, Field(gt=0)] = 0.1
+    """What cosines are divided by in that contrast."""
+    balance_negatives: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """How far negatives are drawn from all types alike: 0 by support, 1 each type as often."""
+    balance_sessions: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """How far sessions are drawn so that targets of all types come alike: 0 takes each session
+    once an epoch; with more, as many are drawn with replacement, those of rare types more often."""
+
     @model_validator(mode="after")
     def _embedding_dim_fits(self) -> "GRU4RecConfig":
         if self.embedding == "none" and self.embedding_dim is not None:
@@ -132,6 +159,54 @@ class GRU4RecConfig(BaseModel):
                 "for; take precision='float32'"
             )
         return self
+
+    @model_validator(mode="after")
+    def _content_has_a_place(self) -> "GRU4RecConfig":
+        needs_vectors = {
+            "content": self.content,
+            "adapter_rank": self.adapter_rank,
+            "alignment_weight": self.alignment_weight,
+        }
+        for name, value in needs_vectors.items():
+            if value and self.embedding != "constrained":
+                raise ValueError(
+                    f"{name}={value!r} needs one vector an item, and embedding is "
+                    f"'{self.embedding}'; take embedding='constrained'"
+                )
+        if self.id_dropout and not self.content:
+            raise ValueError(
+                f"id_dropout {self.id_dropout} leaves nothing of an item without content; name "
+                "what there is, such as content=['type', 'text'], or take id_dropout=0"
+            )
+        if self.within_type_weight and self.loss != "cross-entropy":
+            raise ValueError(
+                f"within_type_weight {self.within_type_weight} is of cross-entropy, and the loss "
+                f"is '{self.loss}'; leave it out, or take loss='cross-entropy'"
+            )
+        return self
+
+    @property
+    def learns_maps(self) -> bool:
+        """Whether vectors of items are made of more than what is kept for each."""
+        return bool(self.content or self.adapter_rank or self.alignment_weight)
+
+    @property
+    def tied(self) -> bool:
+        """Whether a trained network has one table for input and output."""
+        return self.embedding == "constrained" and self.adapter_rank == 0
+
+    def plain(self) -> "GRU4RecConfig":
+        """Return the configuration without maps: of the tables that they are added to."""
+        return self.model_copy(
+            update={"content": (), "adapter_rank": 0, "alignment_weight": 0.0, "id_dropout": 0.0}
+        )
+
+    def folded(self) -> "GRU4RecConfig":
+        """Return the configuration of the trained network, whose tables hold what maps add."""
+        plain = self.plain()
+        if self.tied or self.embedding != "constrained":
+            return plain
+        return plain.model_copy(update={"embedding": "separate", "embedding_dim": self.hidden_size})
 
     @property
     def input_width(self) -> int:

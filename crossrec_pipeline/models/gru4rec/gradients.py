@@ -11,9 +11,11 @@ from crossrec_pipeline.models.gru4rec.config import GRU4RecConfig
 from crossrec_pipeline.models.gru4rec.dropout import kept as draw_kept
 from crossrec_pipeline.models.gru4rec.losses import (
     Contrast,
+    add_within_type_gradients,
     bpr_max,
     cross_entropy,
     cross_entropy_gradients,
+    within_type_cross_entropy,
 )
 from crossrec_pipeline.models.gru4rec.network import GRU4RecNetwork
 from crossrec_pipeline.models.gru4rec.precision import Precision
@@ -31,16 +33,19 @@ class ReadWeights:
     weight, bias
         Output vector and bias of each candidate, float [C, H] and [C]; `weight` may have further
         rows, whose gradient is zero.
+    types
+        Type of each candidate, int64 [C]; None where they need not be told apart.
     """
 
     vectors: Tensor
     weight: Tensor
     bias: Tensor
+    types: Tensor | None = None
 
 
 @dataclass(frozen=True)
 class Gradients:
-    """Gradients of what `ReadWeights` has, and of `GRU4RecNetwork.shared_parameters`."""
+    """Gradients of what `ReadWeights` has, and of `GRU4RecNetwork.state_parameters`."""
 
     vectors: Tensor
     weight: Tensor
@@ -76,7 +81,7 @@ class GradientMaker:
         self._network = network
         self._config = config
         self._precision = precision
-        self._shared = network.shared_parameters()
+        self._shared = network.state_parameters()
         self._detached = {name: parameter.detach() for name, parameter in self._shared.items()}
 
     def __call__(
@@ -96,6 +101,9 @@ class GradientMaker:
         with self._precision.autocast():
             hidden, last_state = self._network(vectors, batch_sizes, state)
             loss = self._loss(hidden, weight, bias, contrast)
+            if read.types is not None:
+                within = within_type_cross_entropy(hidden, weight, bias, contrast, read.types)
+                loss = loss + self._config.within_type_weight * within
         gradients = self._precision.gradients(loss, [*leaves, *self._shared.values()])
         if gradients is not None:
             shared = dict(zip(self._shared, gradients[3:], strict=True))
@@ -140,6 +148,15 @@ class GradientMaker:
         loss, d_hidden, d_weight, d_bias = cross_entropy_gradients(
             hidden, read.weight, read.bias, contrast
         )
+        if read.types is not None:
+            loss += add_within_type_gradients(
+                hidden,
+                (read.weight, read.bias),
+                contrast,
+                read.types,
+                self._config.within_type_weight,
+                (d_hidden, d_weight, d_bias),
+            )
 
         d_shared: dict[str, Tensor] = {}
         if kept_hidden is not None:

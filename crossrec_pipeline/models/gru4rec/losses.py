@@ -1,5 +1,6 @@
 """Hidden states and item weights in; the mean loss of the true next items out."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -20,6 +21,44 @@ class Contrast:
     own_row: Tensor
     own_column: Tensor
     loss_shift: float
+
+    def within_types(self, types: Tensor) -> Iterator[tuple[Tensor, Tensor, "Contrast"]]:
+        """Cut into contrasts of the candidates of one type, for the targets of that type.
+
+        Parameters
+        ----------
+        types
+            Type of each candidate, int64 [C].
+
+        Yields
+        ------
+        rows, columns, contrast
+            Predictions and candidates that take part, int64; what is contrasted among them.
+        """
+        target_types = types[self.target_column]
+        for code in target_types.unique():
+            rows = (target_types == code).nonzero().squeeze(1)
+            columns = (types == code).nonzero().squeeze(1)
+            if len(columns) < 2:
+                continue  # a lone target, contrasted with nothing
+            row_of = torch.full_like(target_types, -1)
+            row_of[rows] = torch.arange(len(rows), device=rows.device)
+            column_of = torch.full_like(types, -1)
+            column_of[columns] = torch.arange(len(columns), device=rows.device)
+            own_row, own_column = row_of[self.own_row], column_of[self.own_column]
+            inside = (own_row >= 0) & (own_column >= 0)
+            yield (
+                rows,
+                columns,
+                Contrast(
+                    column_of[self.target_column[rows]],
+                    self.log_weight[columns],
+                    self.copies[columns],
+                    own_row[inside],
+                    own_column[inside],
+                    0.0,
+                ),
+            )
 
     @classmethod
     def of(cls, candidates: Candidates, device: torch.device) -> "Contrast":
@@ -155,3 +194,68 @@ def cross_entropy_gradients(
     torch.mm(scores.t(), hidden, out=d_weight[:n_candidates])
     d_weight[n_candidates:] = 0
     return loss + contrast.loss_shift, scores @ candidates, d_weight, d_bias
+
+
+def within_type_cross_entropy(
+    hidden: Tensor, weight: Tensor, bias: Tensor, contrast: Contrast, types: Tensor
+) -> Tensor:
+    """Softmax cross-entropy over the candidates of each target's own type.
+
+    Parameters
+    ----------
+    hidden, weight, bias, contrast
+        As in `cross_entropy`.
+    types
+        Type of each candidate, int64 [C].
+
+    Returns
+    -------
+    Tensor
+        Mean over all predictions, float []; one that is alone in its type counts as 0.
+    """
+    total = hidden.new_zeros(())
+    for rows, columns, its_contrast in contrast.within_types(types):
+        loss = cross_entropy(hidden[rows], weight[columns], bias[columns], its_contrast)
+        total = total + loss * (len(rows) / len(hidden))
+    return total
+
+
+def add_within_type_gradients(
+    hidden: Tensor,
+    read: tuple[Tensor, Tensor],
+    contrast: Contrast,
+    types: Tensor,
+    share: float,
+    gradients: tuple[Tensor, Tensor, Tensor],
+) -> float:
+    """Add the gradients of `within_type_cross_entropy` to those of another loss, with kernels.
+
+    Parameters
+    ----------
+    hidden, contrast, types
+        As there.
+    read
+        Its `weight` and `bias`.
+    share
+        What the loss is multiplied by.
+    gradients
+        Of `hidden`, `weight` and `bias`, changed in place.
+
+    Returns
+    -------
+    float
+        The loss, multiplied by the share.
+    """
+    weight, bias = read
+    d_hidden, d_weight, d_bias = gradients
+    total = 0.0
+    for rows, columns, its_contrast in contrast.within_types(types):
+        factor = share * len(rows) / len(hidden)
+        loss, d_its_hidden, d_its_weight, d_its_bias = cross_entropy_gradients(
+            hidden[rows], weight[columns], bias[columns], its_contrast
+        )
+        total += factor * loss
+        d_hidden.index_add_(0, rows, d_its_hidden, alpha=factor)
+        d_weight.index_add_(0, columns, d_its_weight, alpha=factor)
+        d_bias.index_add_(0, columns, d_its_bias, alpha=factor)
+    return total

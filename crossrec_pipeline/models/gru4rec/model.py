@@ -9,22 +9,26 @@ import torch
 from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+from torch import nn
 
 from crossrec_pipeline.atomic import atomic_file
 from crossrec_pipeline.errors import BundleError, TrainingError
 from crossrec_pipeline.models.base import EpochDone, FitReport, PositionScores, Progress
 from crossrec_pipeline.models.gru4rec.checkpoint import Checkpoints
+from crossrec_pipeline.models.gru4rec.cold_bias import cold_bias
 from crossrec_pipeline.models.gru4rec.compiled import is_for_kernels
 from crossrec_pipeline.models.gru4rec.config import GRU4RecConfig
+from crossrec_pipeline.models.gru4rec.content_head import PREFIX, ContentHead, NewRows
 from crossrec_pipeline.models.gru4rec.hidden_states import (
     last_states,
     prediction_states,
     score_blocks,
 )
-from crossrec_pipeline.models.gru4rec.network import GRU4RecNetwork
+from crossrec_pipeline.models.gru4rec.network import GRU4RecNetwork, folded
 from crossrec_pipeline.models.gru4rec.session_states import SessionStates
 from crossrec_pipeline.models.gru4rec.train import train_network
 from crossrec_pipeline.models.inner_product.factors import ItemFactors, PositionFactors
+from crossrec_pipeline.models.item_content import ItemContent
 from crossrec_pipeline.sessions.store import SessionStore
 from crossrec_pipeline.sessions.vocabulary import Vocabulary
 
@@ -38,14 +42,23 @@ class GRU4Rec:
         What to train and how; see `preset` for named ones.
     progress_bar
         Whether `fit` draws a bar on stderr; None draws one if that is a terminal.
+    content
+        What is known of the vocabulary's items, for configurations that read it; None knows their
+        types only.
     """
 
     kind: ClassVar[str] = "gru4rec"
 
     def __init__(
-        self, config: GRU4RecConfig | None = None, progress_bar: bool | None = None
+        self,
+        config: GRU4RecConfig | None = None,
+        progress_bar: bool | None = None,
+        *,
+        content: ItemContent | None = None,
     ) -> None:
         self._config = config or GRU4RecConfig()
+        self._content = content
+        self._head: ContentHead | None = None
         self._progress_bar = progress_bar
         self._network: GRU4RecNetwork | None = None
         self._states: tuple[GRU4RecNetwork, SessionStates] | None = None
@@ -89,7 +102,13 @@ class GRU4Rec:
                 "GRU4Rec: device='cuda' was asked for, but torch finds no CUDA device. Take "
                 "device='auto' or 'cpu', or install torch with CUDA and a driver."
             )
-        self._network, report = train_network(
+        content = self._content or ItemContent.unknown(vocabulary)
+        if "text" in self._config.content and not content.has_text.any():
+            raise TrainingError(
+                "GRU4Rec: content names the items' text, and no item has a text vector. Embed the "
+                "items first (materialise content/embeddings), or leave text out of content."
+            )
+        network, report = train_network(
             vocabulary.n_items,
             self._config,
             train,
@@ -99,8 +118,48 @@ class GRU4Rec:
             self._progress_bar,
             checkpoints=checkpoints,
             on_epoch=on_epoch,
+            content=content,
         )
+        self._network = folded(network, self._config).eval()
+        self._head = None
+        if network.content is not None and self._config.content:
+            bias = 0.0
+            if validation is not None and validation.n_predictions:
+                bias = cold_bias(self._network, network.content, validation, self._config.seed)
+            self._head = ContentHead.of(network.content, content, bias)
+            report.summary["cold_bias"] = round(bias, 4)
         return report
+
+    @property
+    def head(self) -> ContentHead | None:
+        """What was learnt of content; None for a model of ids alone."""
+        return self._head
+
+    def grown(self, rows: NewRows) -> "GRU4Rec":
+        """Return a model that knows more items, as the last ones; see `ContentHead.rows`.
+
+        What it scores of the items known before is the same.
+        """
+        network = self._fitted()
+        device = network.output_bias.device
+        more = (
+            torch.from_numpy(part).to(device) for part in (rows.vectors, rows.weight, rows.bias)
+        )
+        vectors, weight, bias = more
+        with torch.random.fork_rng(devices=[]):
+            whole = GRU4RecNetwork(0, self._config.folded(), torch.Generator())
+        whole.n_items = network.n_items + len(bias)
+        whole.gru, whole.skip = network.gru, network.skip
+        whole.input_embedding = nn.Parameter(torch.cat([network.input_embedding.detach(), vectors]))
+        whole.output_weight = (
+            whole.input_embedding
+            if network.tied
+            else nn.Parameter(torch.cat([network.output_weight.detach(), weight]))
+        )
+        whole.output_bias = nn.Parameter(torch.cat([network.output_bias.detach(), bias]))
+        other = GRU4Rec(self._config, self._progress_bar)
+        other._network, other._head = whole.eval(), self._head
+        return other
 
     def score(self, sessions: Sequence[np.ndarray]) -> np.ndarray:
         """Score every item as the next one of each (non-empty) session, float32 [B, n_items].
@@ -160,6 +219,9 @@ class GRU4Rec:
         weights = {name: value.contiguous().cpu() for name, value in network.state_dict().items()}
         if network.tied:
             del weights["output_weight"]
+        if self._head is not None:
+            head = self._head.tensors()
+            weights.update({name: torch.from_numpy(value) for name, value in head.items()})
         with atomic_file(path) as partial:
             save_file(weights, partial)
 
@@ -189,7 +251,11 @@ class GRU4Rec:
                 "copy, or train the model again."
             ) from error
         with torch.random.fork_rng(devices=[]):
-            network = GRU4RecNetwork(vocabulary.n_items, model._config, torch.Generator())
+            network = GRU4RecNetwork(vocabulary.n_items, model._config.folded(), torch.Generator())
+        model._head = ContentHead.from_tensors(
+            {name: value.numpy() for name, value in tensors.items() if name.startswith(PREFIX)}
+        )
+        tensors = {name: value for name, value in tensors.items() if not name.startswith(PREFIX)}
         if network.tied and "input_embedding" in tensors:
             tensors["output_weight"] = tensors["input_embedding"]
         try:
@@ -208,7 +274,7 @@ class GRU4Rec:
             return last_states(network, sessions)
         if self._states is None or self._states[0] is not network:
             tensors = {name: value.numpy() for name, value in network.state_dict().items()}
-            self._states = network, SessionStates(self._config, tensors)
+            self._states = network, SessionStates(self._config.folded(), tensors)
         return torch.from_numpy(self._states[1].last_hidden(sessions))
 
     def _fitted(self) -> GRU4RecNetwork:

@@ -8,6 +8,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from crossrec_pipeline.models.gru4rec.compiled import is_for_kernels
 from crossrec_pipeline.models.gru4rec.config import GRU4RecConfig
+from crossrec_pipeline.models.gru4rec.content import ContentMaps
 from crossrec_pipeline.models.gru4rec.dropout import dropout
 from crossrec_pipeline.models.gru4rec.recurrence import OneHotGRU, layer_dropout, run_layers
 
@@ -38,10 +39,14 @@ class GRU4RecNetwork(nn.Module):
         Float [n_items].
     skip
         Float [E, H], or None without a skip connection.
+    content
+        While it is learnt with content: what is added to the tables' rows. A network that scores
+        has none; see `folded`.
     """
 
     def __init__(self, n_items: int, config: GRU4RecConfig, generator: torch.Generator) -> None:
         super().__init__()
+        self.content: ContentMaps | None = None
         self.n_items = n_items
         self.n_layers = config.n_layers
         self.hidden_size = config.hidden_size
@@ -93,13 +98,22 @@ class GRU4RecNetwork(nn.Module):
         """Whether input and output share their vectors."""
         return self.output_weight is self.input_embedding
 
-    def shared_parameters(self) -> dict[str, nn.Parameter]:
-        """Return the parameters that are not rows of items: every step moves all of them."""
+    def state_parameters(self) -> dict[str, nn.Parameter]:
+        """Return the parameters that make states of vectors: GRU and skip connection."""
         return {
             name: parameter
             for name, parameter in self.named_parameters()
             if name.startswith("gru.") or name == "skip"
         }
+
+    def shared_parameters(self) -> dict[str, nn.Parameter]:
+        """Return the parameters that are not rows of items: every step moves all of them."""
+        of_content = {
+            name: parameter
+            for name, parameter in self.named_parameters()
+            if name.startswith("content.")
+        }
+        return {**self.state_parameters(), **of_content}
 
     def initial_state(self, n_sequences: int) -> Tensor:
         """Return the state before a session's first event: zeros [n_layers, S, H]."""
@@ -144,3 +158,39 @@ class GRU4RecNetwork(nn.Module):
     def scores(self, hidden: Tensor) -> Tensor:
         """Score every item as the next one, float [N, H] → [N, n_items]."""
         return torch.addmm(self.output_bias, hidden, self.output_weight.t())
+
+
+@torch.no_grad()
+def folded(network: GRU4RecNetwork, config: GRU4RecConfig) -> GRU4RecNetwork:
+    """Return a network that scores alike without content, whose tables hold what it adds.
+
+    Parameters
+    ----------
+    network
+        As it is learnt; its GRU is shared with the result.
+    config
+        With which it is learnt.
+
+    Returns
+    -------
+    GRU4RecNetwork
+        The network itself where there is no content; of ``config.folded()`` else.
+    """
+    maps = network.content
+    if maps is None:
+        return network
+    device = network.output_bias.device
+    items = torch.arange(network.n_items, device=device)
+    added, vectors, bias = maps.added(items), network.input_embedding, network.output_bias
+    if added is not None:
+        vectors, bias = vectors + added[:, :-1], bias + added[:, -1]
+    with torch.random.fork_rng(devices=[]):
+        whole = GRU4RecNetwork(0, config.folded(), torch.Generator())
+    whole.n_items = network.n_items
+    whole.gru, whole.skip = network.gru, network.skip
+    whole.input_embedding = nn.Parameter(vectors.clone())
+    whole.output_weight = (
+        whole.input_embedding if config.tied else nn.Parameter(maps.adapted(vectors, items))
+    )
+    whole.output_bias = nn.Parameter(bias.clone())
+    return whole.train(network.training)

@@ -2,17 +2,16 @@
 
 import time
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from crossrec_pipeline.errors import TrainingError
-from crossrec_pipeline.models.gru4rec.batches import Order, session_parallel_windows
+from crossrec_pipeline.models.gru4rec.batches import session_parallel_windows
 from crossrec_pipeline.models.gru4rec.config import GRU4RecConfig
 from crossrec_pipeline.models.gru4rec.data_parallel import OwnShare
 from crossrec_pipeline.models.gru4rec.network import GRU4RecNetwork
+from crossrec_pipeline.models.gru4rec.order import SessionOrders
 from crossrec_pipeline.models.gru4rec.processes import Processes
-from crossrec_pipeline.models.gru4rec.shuffle import NumbersInOrder, ShuffledNumbers
 from crossrec_pipeline.models.gru4rec.state import State
 from crossrec_pipeline.models.gru4rec.steps import OWN_PARTS, TrainingStep
 from crossrec_pipeline.sessions.store import SessionStore
@@ -34,10 +33,8 @@ class TrainingRun:
         What to train and how.
     train
         Sessions to learn from.
-    n_predictions
-        Predictions in `train`.
-    order_key
-        Decides the order of sessions in each epoch.
+    order_of
+        The order of sessions in each epoch.
     processes
         Who trains; each takes an equal share of sessions and lanes.
     """
@@ -50,17 +47,15 @@ class TrainingRun:
         step: TrainingStep,
         config: GRU4RecConfig,
         train: SessionStore,
-        n_predictions: int,
-        order_key: np.random.SeedSequence,
+        order_of: SessionOrders,
         processes: Processes,
     ) -> None:
         self.network = network
         self.step = step
         self.config = config
-        self.n_predictions = n_predictions
         self.processes = processes
         self._train = train
-        self._order_key = order_key
+        self._order_of = order_of
         self.history: list[dict[str, float]] = []
         self.best_recall, self.best_epoch = -1.0, 0
         self._best_weights: dict[str, Tensor] = {}
@@ -71,20 +66,13 @@ class TrainingRun:
 
     def _begin_epoch(self, epoch: int) -> None:
         n_lanes = self.config.batch_size // self.processes.count
-        own = OwnShare(self._order(epoch), self.processes)
+        order = self._order_of(epoch)
+        own = OwnShare(order, self.processes)
         self.epoch = epoch
+        self.n_predictions = self._order_of.n_predictions(order)
         self.windows = session_parallel_windows(self._train, own, n_lanes, self.config.bptt_steps)
         self.hidden = self.network.initial_state(n_lanes)
         self.loss_sum, self.done, self.n_steps, self.epoch_seconds = 0.0, 0, 0, 0.0
-
-    def _order(self, epoch: int) -> Order:
-        """Return the order in which an epoch takes the sessions, stored by start."""
-        n_sessions = self._train.n_sessions
-        if self.config.session_order == "time":
-            return NumbersInOrder(n_sessions)
-        key = self._order_key
-        spawned = np.random.SeedSequence(key.entropy, spawn_key=(*key.spawn_key, epoch))
-        return ShuffledNumbers(n_sessions, spawned)
 
     @property
     def seconds(self) -> float:

@@ -80,16 +80,27 @@ class NegativeSampler:
         `alpha`, `n_negatives` (draws a step, with replacement), `candidates`, `logq`.
     rng
         Source of the draws.
+    types
+        Type of each item, int [n_items]; needed for `balance_negatives`.
     """
 
     def __init__(
-        self, support: np.ndarray, config: GRU4RecConfig, rng: np.random.Generator
+        self,
+        support: np.ndarray,
+        config: GRU4RecConfig,
+        rng: np.random.Generator,
+        types: np.ndarray | None = None,
     ) -> None:
         if config.n_negatives is None:
             raise ValueError("n_negatives=None contrasts all items; nothing is drawn then")
         weight = np.maximum(support, 1).astype(np.float64)
         self.target_probability = weight / weight.sum()
-        self.negative_probability = weight**config.alpha / (weight**config.alpha).sum()
+        drawn = weight**config.alpha
+        if config.balance_negatives:
+            if types is None:
+                raise ValueError("balance_negatives needs the types of the items")
+            drawn = drawn * np.bincount(types, weights=drawn)[types] ** -config.balance_negatives
+        self.negative_probability = drawn / drawn.sum()
         self.n_negatives = config.n_negatives
         self._counts_copies = config.candidates == "draws"
         self._logq = config.logq

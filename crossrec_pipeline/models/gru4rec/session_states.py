@@ -108,7 +108,7 @@ def expected_shapes(config: GRU4RecConfig, n_items: int) -> dict[str, tuple[int,
         "input_embedding": (n_items, entry),
         "output_bias": (n_items,),
     }
-    if config.embedding != "constrained":
+    if not config.tied:
         shapes["output_weight"] = (n_items, width)
     if config.skip_connection:
         shapes["skip"] = (entry, width)

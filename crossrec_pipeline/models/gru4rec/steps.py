@@ -10,7 +10,8 @@ from torch import Tensor
 
 from crossrec_pipeline.models.gru4rec.batches import Window
 from crossrec_pipeline.models.gru4rec.config import GRU4RecConfig
-from crossrec_pipeline.models.gru4rec.gradients import GradientMaker, ReadWeights
+from crossrec_pipeline.models.gru4rec.content import ContentReading
+from crossrec_pipeline.models.gru4rec.gradients import GradientMaker, Gradients, ReadWeights
 from crossrec_pipeline.models.gru4rec.losses import Contrast
 from crossrec_pipeline.models.gru4rec.network import GRU4RecNetwork
 from crossrec_pipeline.models.gru4rec.optimisers import (
@@ -86,9 +87,19 @@ class TrainingStep(Stateful, Protocol):
 
 
 class FullSoftmaxStep:
-    """Contrasts each target with all items; every weight moves in every step."""
+    """Contrasts each target with all items; every weight moves in every step.
 
-    def __init__(self, network: GRU4RecNetwork, config: GRU4RecConfig) -> None:
+    Parameters
+    ----------
+    network, config
+        What is trained, and how.
+    types
+        Type of each item, int64 [n_items]; needed for `within_type_weight`.
+    """
+
+    def __init__(
+        self, network: GRU4RecNetwork, config: GRU4RecConfig, types: Tensor | None = None
+    ) -> None:
         self._network = network
         self._config = config
         self._precision = precision_on(network.output_bias.device, config.precision)
@@ -98,6 +109,8 @@ class FullSoftmaxStep:
             for name, parameter in network.named_parameters()
         }
         self._all_items = Contrast.of_all_items(network.output_bias.detach())
+        self._items = torch.arange(network.n_items, device=network.output_bias.device)
+        self._types = types if config.within_type_weight else None
 
     def __call__(
         self, window: Window, state: Tensor, learning_rate: float
@@ -112,21 +125,25 @@ class FullSoftmaxStep:
         """Take the gradient of one window."""
         network, device = self._network, state.device
         inputs, targets = _tensor(window.inputs, device), _tensor(window.targets, device)
-        table = network.input_embedding.detach()
-        read = ReadWeights(
-            table.index_select(0, inputs),
+        rows = ReadRows(
+            network,
+            self._config,
+            self._items,
+            network.input_embedding.detach(),
             network.output_weight.detach(),
             network.output_bias.detach(),
+            inputs,
+            targets,
         )
         contrast = replace(self._all_items, target_column=targets)
+        read = rows.weights(self._types)
         result = self._gradients_of(read, contrast, torch.from_numpy(window.batch_sizes), state)
         if (found := result.gradients) is None:
             return WindowResult(result.loss, result.last_state, None)
-        d_input = found.weight if network.tied else torch.zeros_like(table)
-        add_rows(d_input, inputs, found.vectors)
-        gradients = {"input_embedding": d_input, "output_bias": found.bias, **found.shared}
+        d_rows, d_weight, d_bias, of_maps = rows.pull_back(found)
+        gradients = {"input_embedding": d_rows, "output_bias": d_bias, **found.shared, **of_maps}
         if not network.tied:
-            gradients["output_weight"] = found.weight
+            gradients["output_weight"] = d_weight
         return WindowResult(result.loss, result.last_state, StepGradient(gradients, {}))
 
     def no_gradient(self) -> StepGradient:
@@ -157,14 +174,28 @@ class SampledSoftmaxStep:
 
     The touched rows are gathered once, and their gradients are as small as they are: neither a
     dense nor a coalesced sparse gradient of a whole table is ever made.
+
+    Parameters
+    ----------
+    network, config
+        What is trained, and how.
+    sampler
+        Draws the negatives.
+    types
+        Type of each item, int64 [n_items]; needed for `within_type_weight`.
     """
 
     def __init__(
-        self, network: GRU4RecNetwork, config: GRU4RecConfig, sampler: NegativeSampler
+        self,
+        network: GRU4RecNetwork,
+        config: GRU4RecConfig,
+        sampler: NegativeSampler,
+        types: Tensor | None = None,
     ) -> None:
         self._network = network
         self._config = config
         self._sampler = sampler
+        self._types = types if config.within_type_weight else None
         self._precision = precision_on(network.output_bias.device, config.precision)
         self._gradients_of = GradientMaker(network, config, self._precision)
         shared = network.shared_parameters()
@@ -198,30 +229,30 @@ class SampledSoftmaxStep:
             input_items, input_row, _ = number_items(window.inputs, 0, self._number)
         # Distinct items of each table, and where among them the inputs are.
         items, inputs = _tensor(candidates.items, device), _tensor(input_row, device)
-        rows = {"input_embedding": _tensor(input_items, device), "output_bias": items}
-        input_rows = network.input_embedding.detach().index_select(0, rows["input_embedding"])
-        weight = input_rows  # when tied; the candidates come first
-        if not network.tied:
-            rows["output_weight"] = items
-            weight = network.output_weight.detach().index_select(0, items)
-        read = ReadWeights(
-            input_rows.index_select(0, inputs),
-            weight,
-            network.output_bias.detach().index_select(0, items),
-        )
+        read_items = _tensor(input_items, device)
+        input_rows = network.input_embedding.detach().index_select(0, read_items)
         contrast = Contrast.of(candidates, device)
+        rows = ReadRows(
+            network,
+            self._config,
+            read_items,
+            input_rows,
+            # When tied, the candidates come first.
+            input_rows if network.tied else network.output_weight.detach().index_select(0, items),
+            network.output_bias.detach().index_select(0, items),
+            inputs,
+            contrast.target_column,
+        )
+        read = rows.weights(None if self._types is None else self._types[items])
         result = self._gradients_of(read, contrast, torch.from_numpy(window.batch_sizes), state)
         if (found := result.gradients) is None:
             return WindowResult(result.loss, result.last_state, None)
-        # One gradient for each row, of all that it was read for: Adagrad and Adam are not
-        # linear, so that two moves in turn would be another thing.
-        d_input = found.weight if network.tied else torch.zeros_like(input_rows)
-        add_rows(d_input, inputs, found.vectors)
-        gradients = {"input_embedding": d_input, "output_bias": found.bias}
+        d_rows, d_weight, d_bias, of_maps = rows.pull_back(found)
+        of_rows = {"input_embedding": (read_items, d_rows), "output_bias": (items, d_bias)}
         if not network.tied:
-            gradients["output_weight"] = found.weight
-        of_rows = {name: (rows[name], gradient) for name, gradient in gradients.items()}
-        return WindowResult(result.loss, result.last_state, StepGradient(found.shared, of_rows))
+            of_rows["output_weight"] = (items, d_weight)
+        whole = {**found.shared, **of_maps}
+        return WindowResult(result.loss, result.last_state, StepGradient(whole, of_rows))
 
     def no_gradient(self) -> StepGradient:
         """Return zeros for the shared parameters, and no rows of the tables."""
@@ -261,6 +292,67 @@ class SampledSoftmaxStep:
             "sampler": self._sampler,
             "precision": self._precision,
         }
+
+
+class ReadRows:
+    """The rows that a step reads of the tables of items, and the way back for their gradients.
+
+    Parameters
+    ----------
+    network, config
+        What is trained, and how.
+    items
+        Distinct items whose vectors are read, int64 [R]; candidates come first where the network
+        is tied.
+    vectors, weight, bias
+        Of the tables: input vectors, float [R, E]; output vectors of the candidates, float
+        [C, H] (or all of `vectors`, when tied); and their biases, float [C].
+    inputs, targets
+        Where each event's input is among the items, and its target among the candidates, int64 [N].
+    """
+
+    def __init__(
+        self,
+        network: GRU4RecNetwork,
+        config: GRU4RecConfig,
+        items: Tensor,
+        vectors: Tensor,
+        weight: Tensor,
+        bias: Tensor,
+        inputs: Tensor,
+        targets: Tensor,
+    ) -> None:
+        self._tied = network.tied
+        self._inputs = inputs
+        self._vectors, self._weight, self._bias = vectors, weight, bias
+        self._reading = None
+        if network.content is not None:
+            self._reading = ContentReading(
+                network.content, config, items, vectors, bias, inputs, targets
+            )
+            self._vectors, self._weight = self._reading.vectors, self._reading.weight
+            self._bias = self._reading.bias
+
+    def weights(self, types: Tensor | None) -> ReadWeights:
+        """Return what the network reads; `types` are those of the candidates."""
+        vectors = self._vectors.index_select(0, self._inputs)
+        return ReadWeights(vectors, self._weight, self._bias, types)
+
+    def pull_back(self, found: Gradients) -> tuple[Tensor, Tensor, Tensor, dict[str, Tensor]]:
+        """Return gradients of the rows' vectors, output vectors and biases, and of the maps.
+
+        One gradient for each row, of all that it was read for: Adagrad and Adam are not linear,
+        so that two moves in turn would be another thing.
+        """
+        if self._reading is None:
+            d_vectors = found.weight if self._tied else torch.zeros_like(self._vectors)
+            add_rows(d_vectors, self._inputs, found.vectors)
+            return d_vectors, found.weight, found.bias, {}
+        d_vectors = torch.zeros_like(self._vectors)
+        add_rows(d_vectors, self._inputs, found.vectors)
+        d_rows, d_bias, of_maps = self._reading.pull_back(d_vectors, found.weight, found.bias)
+        of_maps = {f"content.{name}": gradient for name, gradient in of_maps.items()}
+        return d_rows, d_rows, d_bias, of_maps
 
 
 def _tensor(array: np.ndarray, device: torch.device) -> Tensor:

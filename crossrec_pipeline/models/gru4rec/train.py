@@ -14,11 +14,13 @@ from crossrec_pipeline.models.gru4rec.batches import EMPTY_WINDOW, Window
 from crossrec_pipeline.models.gru4rec.checkpoint import Checkpoints, training_identity
 from crossrec_pipeline.models.gru4rec.compiled import is_for_kernels
 from crossrec_pipeline.models.gru4rec.config import GRU4RecConfig
+from crossrec_pipeline.models.gru4rec.content import ContentMaps
 from crossrec_pipeline.models.gru4rec.data_parallel import joint_step
 from crossrec_pipeline.models.gru4rec.hidden_states import prediction_states
 from crossrec_pipeline.models.gru4rec.interrupts import DeferredInterrupts
 from crossrec_pipeline.models.gru4rec.keeper import Keeper
-from crossrec_pipeline.models.gru4rec.network import GRU4RecNetwork
+from crossrec_pipeline.models.gru4rec.network import GRU4RecNetwork, folded
+from crossrec_pipeline.models.gru4rec.order import session_orders
 from crossrec_pipeline.models.gru4rec.processes import Processes, current_processes
 from crossrec_pipeline.models.gru4rec.run import REMEDY, TrainingRun
 from crossrec_pipeline.models.gru4rec.sampling import NegativeSampler
@@ -31,6 +33,7 @@ from crossrec_pipeline.models.gru4rec.survey import survey
 from crossrec_pipeline.models.gru4rec.window_kernels import keep_states, states_at_start
 from crossrec_pipeline.models.inner_product.counter import score_counter
 from crossrec_pipeline.models.inner_product.factors import ItemFactors
+from crossrec_pipeline.models.item_content import ItemContent
 from crossrec_pipeline.models.threads import one_thread
 from crossrec_pipeline.sessions.store import SessionStore
 
@@ -50,6 +53,7 @@ def train_network(
     *,
     checkpoints: Checkpoints | None = None,
     on_epoch: EpochDone | None = None,
+    content: ItemContent | None = None,
 ) -> tuple[GRU4RecNetwork, FitReport]:
     """Make a network and train it; with validation, keep the weights of the best epoch.
 
@@ -88,6 +92,13 @@ def train_network(
         the cause was not in configuration or sessions.
     on_epoch
         Receives each epoch's row of the history.
+    content
+        What is known of the items, for configurations that tell their types or read of them.
+
+    Returns
+    -------
+    network, report
+        With content, what is added to the tables' rows is still apart: see `folded`.
 
     Raises
     ------
@@ -97,6 +108,7 @@ def train_network(
     """
     processes = current_processes()
     _check_lanes(config, processes)
+    types = _types(config, content, n_items)
     if not processes.is_first:
         progress, on_epoch, progress_bar = None, None, False
     known = survey(train, n_items, "train")
@@ -115,22 +127,28 @@ def train_network(
         ).spawn(4)
         torch.manual_seed(_torch_seed(processes.own_seed(dropout_seed)))
         weights = torch.Generator().manual_seed(_torch_seed(weights_seed))
-        network = GRU4RecNetwork(n_items, config, weights).to(device)
+        network = GRU4RecNetwork(n_items, config.plain(), weights)
+        if config.learns_maps and content is not None:
+            network.content = ContentMaps(config, content, weights)
+        network = network.to(device)
+        on_device = None if types is None else torch.from_numpy(types).to(device)
         if uses_full_softmax(n_items, config):
-            step: TrainingStep = FullSoftmaxStep(network, config)
+            step: TrainingStep = FullSoftmaxStep(network, config, on_device)
         else:
             sampler = NegativeSampler(
                 known.target_support,
                 config,
                 np.random.default_rng(processes.own_seed(negatives_seed)),
+                types,
             )
-            step = SampledSoftmaxStep(network, config, sampler)
-        run = TrainingRun(network, step, config, train, known.n_predictions, order_key, processes)
+            step = SampledSoftmaxStep(network, config, sampler, on_device)
+        order_of = session_orders(train, config, order_key, known.n_predictions, types)
+        run = TrainingRun(network, step, config, train, order_of, processes)
         say = progress or (lambda _: None)
         identity = {}
         if checkpoints is not None:
             identity = training_identity(
-                config, n_items, train, validation, device, processes.count
+                config, n_items, train, validation, device, processes.count, content
             )
         with DeferredInterrupts() as interrupts:
             keeper = Keeper(run, checkpoints, identity, interrupts, say)
@@ -140,7 +158,7 @@ def train_network(
                 recall = None
                 if validation is not None:
                     recall = validation_recall(
-                        network, validation, keeper.leave_if_asked, processes
+                        folded(network, config), validation, keeper.leave_if_asked, processes
                     )
                 row = run.close_epoch(recall)
                 keeper.save()
@@ -152,6 +170,31 @@ def train_network(
         network.eval()
     softmax = "full" if isinstance(step, FullSoftmaxStep) else "sampled"
     return network, FitReport(run.history, {**_summary(run), "softmax": softmax})
+
+
+def _types(config: GRU4RecConfig, content: ItemContent | None, n_items: int) -> np.ndarray | None:
+    """Return the items' types, int64 [n_items], where the configuration needs them."""
+    needed = [
+        name
+        for name in (
+            "content",
+            "adapter_rank",
+            "within_type_weight",
+            "alignment_weight",
+            "balance_negatives",
+            "balance_sessions",
+        )
+        if getattr(config, name)
+    ]
+    if not needed:
+        return None
+    if content is None or content.n_items != n_items:
+        found = "nothing" if content is None else f"{content.n_items:,} items"
+        raise TrainingError(
+            f"GRU4Rec: {needed[0]} needs to know what the {n_items:,} items are, and {found} is "
+            "known. Give the content of this vocabulary's items."
+        )
+    return content.type_codes
 
 
 def _check_lanes(config: GRU4RecConfig, processes: Processes) -> None:

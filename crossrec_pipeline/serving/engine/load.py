@@ -132,6 +132,6 @@ def read_gru4rec(
             "the model again."
         ) from error
     check_tensors(tensors, expected_shapes(config, vocabulary.n_items))
-    if config.embedding == "constrained":
+    if config.tied:
         tensors["output_weight"] = tensors["input_embedding"]
     return SessionStates(config, tensors), tensors
