@@ -105,3 +105,27 @@ def test_faster_search_is_chosen_and_its_figures_told(
     assert taken == [["all items, bytes", "all items, floats"]]
     assert search.name == "all items, floats"
     assert notes == {"recall": 1.0, "ms_at_batch_1": 2.0, "ms_at_batch_8": 4.0}
+
+
+@pytest.mark.parametrize(
+    ("times", "chosen"),
+    [
+        ({"bytes": [9.6, 1.4], "floats": [4.9, 2.0]}, "floats"),  # the faster in batches is late
+        ({"bytes": [4.9, 1.4], "floats": [2.0, 2.0]}, "bytes"),
+        ({"bytes": [9.6, 1.4], "floats": [8.0, 2.0]}, "floats"),  # none is in time
+    ],
+)
+def test_search_that_is_late_with_one_query_alone_is_passed_over(
+    times: dict[str, list[float]],
+    chosen: str,
+    table: ItemTable,
+    states: SessionStates,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def milliseconds(searches: list, hidden: np.ndarray) -> dict:
+        return {search: times[search.name.split()[-1]] for search in searches}
+
+    monkeypatch.setattr(choice, "_milliseconds", milliseconds)
+    monkeypatch.setattr(choice, "has_byte_products", lambda: False)
+    search, _ = fastest_search(table, states, np.ones(N_ITEMS))
+    assert search.name == f"all items, {chosen}"
