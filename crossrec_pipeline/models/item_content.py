@@ -1,14 +1,22 @@
 """Catalogue rows and text embeddings in; what is known of a vocabulary's items, as arrays, out."""
 
+import json
 from dataclasses import dataclass
 from hashlib import sha256
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 import polars as pl
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
 
+from crossrec_pipeline.atomic import atomic_file
 from crossrec_pipeline.digests import text_digest
+from crossrec_pipeline.errors import TrainingError
 from crossrec_pipeline.sessions.vocabulary import Vocabulary
+
+_ABOUT = "about"
 
 
 class TextVectors(Protocol):
@@ -165,6 +173,58 @@ class ItemContent:
             Bags.of(_said(known, "genres"), like.genres.words if like else None, least=2),
             Bags.of(_said(known, "creators"), like.creators.words if like else None, least=2),
         )
+
+    def save(self, path: Path) -> None:
+        """Write as one safetensors file, whole or not at all."""
+        about = {
+            "encoder": self.encoder,
+            "types": self.types,
+            "genres": self.genres.words,
+            "creators": self.creators.words,
+        }
+        arrays = {
+            "type_codes": self.type_codes,
+            "text": np.ascontiguousarray(self.text),
+            "has_text": self.has_text,
+            "genres_offsets": self.genres.offsets,
+            "genres_values": self.genres.values,
+            "creators_offsets": self.creators.offsets,
+            "creators_values": self.creators.values,
+        }
+        with atomic_file(path) as partial:
+            save_file(arrays, partial, metadata={_ABOUT: json.dumps(about)})
+
+    @classmethod
+    def open(cls, path: Path) -> "ItemContent":
+        """Read what `save` wrote.
+
+        Raises
+        ------
+        TrainingError
+            If it is missing or damaged.
+        """
+        try:
+            with safe_open(path, framework="numpy") as file:
+                about = json.loads((file.metadata() or {})[_ABOUT])
+                arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            genres, creators = (
+                Bags(tuple(about[name]), arrays[f"{name}_offsets"], arrays[f"{name}_values"])
+                for name in ("genres", "creators")
+            )
+            return cls(
+                tuple(about["types"]),
+                arrays["type_codes"],
+                about["encoder"],
+                arrays["text"],
+                arrays["has_text"],
+                genres,
+                creators,
+            )
+        except (OSError, SafetensorError, KeyError, ValueError) as error:
+            raise TrainingError(
+                f"{path} is missing, or does not hold the content of items ({error}). Train the "
+                "model again: it is written before that."
+            ) from error
 
     @property
     def digest(self) -> str:

@@ -1,9 +1,12 @@
+from pathlib import Path
+
 import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from crossrec_pipeline.errors import TrainingError
 from crossrec_pipeline.models.item_content import Bags, ItemContent
 from crossrec_pipeline_tests.models.contents import (
     Texts,
@@ -117,3 +120,24 @@ def test_digest_tells_other_words_and_other_texts():
     }
 
     assert len(digests) == 5
+
+
+def test_kept_and_opened_it_is_the_same(tmp_path: Path):
+    known = content(9)
+    known.save(tmp_path / "content.safetensors")
+
+    again = ItemContent.open(tmp_path / "content.safetensors")
+
+    assert again.digest == known.digest
+    assert again.has_text.tolist() == known.has_text.tolist()
+    assert again.genres.words == known.genres.words
+
+
+@pytest.mark.parametrize("found", [None, b"", b"no safetensors"])
+def test_a_missing_or_damaged_file_is_named(found: bytes | None, tmp_path: Path):
+    path = tmp_path / "content.safetensors"
+    if found is not None:
+        path.write_bytes(found)
+
+    with pytest.raises(TrainingError, match=r"content\.safetensors is missing, or does not hold"):
+        ItemContent.open(path)

@@ -4,9 +4,10 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from torch.distributed.elastic.multiprocessing.errors import record
 
@@ -17,6 +18,7 @@ from crossrec_pipeline.models.gru4rec.config import PRESETS, GRU4RecConfig, pres
 from crossrec_pipeline.models.gru4rec.model import GRU4Rec, training_device
 from crossrec_pipeline.models.gru4rec.processes import process_group
 from crossrec_pipeline.models.gru4rec.stored_checkpoints import checkpoints_in
+from crossrec_pipeline.models.item_content import ItemContent
 from crossrec_pipeline.models.registry import Bundle, save_bundle
 from crossrec_pipeline.sessions.store import SessionDataset
 
@@ -42,12 +44,18 @@ class TrainingJob:
         What to train and how.
     checkpoints
         Where the state of the training is kept until its bundle is safe.
+    content
+        What `ItemContent.save` wrote, for configurations that read it.
+    inputs
+        Further data versions that the bundle tells of, by name.
     """
 
     sessions_dir: Path
     models_dir: Path
     config: GRU4RecConfig
     checkpoints: Checkpoints | None = None
+    content: Path | None = None
+    inputs: Mapping[str, str] = field(default_factory=dict)
 
     def run(self, progress: Progress) -> Bundle | None:
         """Train together with the processes that torchrun has started, or alone.
@@ -63,7 +71,9 @@ class TrainingJob:
             If sessions cannot be read or training cannot go on.
         """
         with process_group(training_device(self.config)) as processes:
-            dataset, model = SessionDataset.open(self.sessions_dir), GRU4Rec(self.config)
+            dataset = SessionDataset.open(self.sessions_dir)
+            content = None if self.content is None else ItemContent.open(self.content)
+            model = GRU4Rec(self.config, content=content)
             report = model.fit(
                 dataset.train,
                 dataset.vocabulary,
@@ -77,7 +87,7 @@ class TrainingJob:
                 model,
                 dataset.vocabulary,
                 self.models_dir,
-                inputs={SESSIONS: dataset.digest},
+                inputs={SESSIONS: dataset.digest, **self.inputs},
                 history=report.history,
                 summary=report.summary,
                 seeds={"training": self.config.seed},
@@ -105,21 +115,34 @@ def job_of(arguments: Sequence[str] | None = None) -> TrainingJob:
     parser.add_argument(
         "--config", default="{}", help="fields other than the preset's, as a JSON object"
     )
+    parser.add_argument("--content", type=Path, help="file of what is known of the items")
+    parser.add_argument("--inputs", default="{}", help="data versions by name, as a JSON object")
     parser.add_argument("--checkpoints", type=Path, help="directory for going on after a break")
     parser.add_argument("--checkpoint-minutes", type=float, default=Checkpoints.minutes)
     parser.add_argument("--checkpoint-store", help="URL of a store that keeps them too")
     given = parser.parse_args(arguments)
-    try:
-        fields = dict(json.loads(given.config))
-    except (ValueError, TypeError) as error:
-        raise SettingsError(
-            f"--config {given.config!r} is no JSON object ({error}). Give one such as "
-            "'{\"epochs\": 3}'."
-        ) from None
+    fields = _json_object("--config", given.config, '{"epochs": 3}')
+    inputs = _json_object("--inputs", given.inputs, '{"content/embeddings": "0a1b"}')
     checkpoints = given.checkpoints and checkpoints_in(
         given.checkpoints, given.checkpoint_minutes, given.checkpoint_store
     )
-    return TrainingJob(given.sessions, given.models, preset(given.preset, **fields), checkpoints)
+    return TrainingJob(
+        given.sessions,
+        given.models,
+        preset(given.preset, **fields),
+        checkpoints,
+        given.content,
+        inputs,
+    )
+
+
+def _json_object(option: str, text: str, example: str) -> dict[str, Any]:
+    try:
+        return dict(json.loads(text))
+    except (ValueError, TypeError) as error:
+        raise SettingsError(
+            f"{option} {text!r} is no JSON object ({error}). Give one such as '{example}'."
+        ) from None
 
 
 def exit_code(work: Callable[[], None]) -> int:

@@ -6,7 +6,9 @@ import pytest
 
 from crossrec_pipeline.errors import SessionsError, SettingsError, TrainingError
 from crossrec_pipeline.models.gru4rec.checkpoint import Checkpoints
+from crossrec_pipeline.models.gru4rec.model import GRU4Rec
 from crossrec_pipeline.models.gru4rec.training_job import TrainingJob, exit_code, job_of
+from crossrec_pipeline.models.item_content import ItemContent
 from crossrec_pipeline.models.registry import load_bundle
 from crossrec_pipeline.sessions.store import SessionDataset, SessionStore
 from crossrec_pipeline_tests.models.vocabularies import numbered_vocabulary
@@ -101,3 +103,29 @@ def test_exit_code_tells_an_interruption_from_the_end():
 
     assert exit_code(interrupted) == 130
     assert exit_code(lambda: None) == 0
+
+
+def test_content_is_read_and_further_inputs_are_told(job, tmp_path):
+    vocabulary = SessionDataset.open(job.sessions_dir).vocabulary
+    ItemContent.unknown(vocabulary).save(tmp_path / "content.safetensors")
+    with_content = job_of(
+        [
+            *("--sessions", str(job.sessions_dir), "--models", str(job.models_dir)),
+            *("--config", '{"epochs": 1, "hidden_size": 4, "content": ["type"], "device": "cpu"}'),
+            *("--content", str(tmp_path / "content.safetensors")),
+            *("--inputs", '{"content/embeddings": "0a1b"}'),
+        ]
+    )
+
+    bundle = with_content.run(lambda _: None)
+
+    assert bundle is not None
+    assert bundle.manifest["inputs"]["content/embeddings"] == "0a1b"
+    model = load_bundle(bundle.path).model
+    assert isinstance(model, GRU4Rec)
+    assert model.head is not None
+
+
+def test_inputs_that_are_no_object_are_refused():
+    with pytest.raises(SettingsError, match="--inputs '3' is no JSON object"):
+        job_of([*PLACES, "--inputs", "3"])
