@@ -9,6 +9,7 @@ from crossrec_pipeline.defs import (
     catalogue,
     champion,
     checks,
+    content,
     controls,
     day_sensor,
     days,
@@ -47,6 +48,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
             *(catalogue.raw_asset(spec) for spec in domains),
             catalogue.staged_asset(domains),
             catalogue.publish_catalogue,
+            content.embeddings,
             *_log_assets(settings),
             *models.model_assets(settings),
             evaluation.ranks_asset(settings),
@@ -100,6 +102,7 @@ def _with_policy(spec: dg.AssetSpec, settings: Settings) -> dg.AssetSpec:
         evaluation.RANKS_KEY: [models.model_kinds(settings)],
         models.CHAMPION_KEY: [settings.gate],
         catalogue.STAGED_ITEMS: [domains],
+        content.EMBEDDINGS_KEY: [settings.content],
         **{catalogue.raw_key(name): [digest] for name, digest in domains.items()},
     }.get(spec.key)
     if shaping is not None:

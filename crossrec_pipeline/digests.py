@@ -22,6 +22,15 @@ def text_digest(*parts: str) -> str:
     return digest.hexdigest()[:_LENGTH]
 
 
+def arrays_digest(*arrays: np.ndarray) -> str:
+    """Digest the types, shapes and values of arrays, in their order."""
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(f"{array.dtype.str}{array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()[:_LENGTH]
+
+
 def json_digest(value: Any) -> str:
     """Digest a JSON-like value; the order of keys does not matter."""
     return text_digest(json.dumps(value, sort_keys=True, default=str))

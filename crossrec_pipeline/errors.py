@@ -20,6 +20,10 @@ class SourceUnavailableError(SourceError):
     """A source cannot be reached now; trying again may help."""
 
 
+class ContentError(CrossrecError):
+    """Items' words cannot be embedded, or what was made of them cannot be read."""
+
+
 class EventsError(CrossrecError):
     """An interaction log cannot be read, or holds nothing that can be used."""
 

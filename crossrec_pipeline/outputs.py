@@ -11,6 +11,11 @@ from crossrec_pipeline.storage.transfers import Progress
 from crossrec_pipeline.storage.working_copy import Output
 
 WAREHOUSE = Output("warehouse", ("warehouse.duckdb",))
+EMBEDDINGS = Output(
+    "content/embeddings", ("content/embeddings.parquet", "content/hashed_encoder.safetensors")
+)
+ENRICHMENTS = Output("content/enrichments", ("content/enrichments.parquet",))
+"""Further texts about items, which somebody may have put there."""
 DELIVERIES = Output(
     "interactions/deliveries",
     (
@@ -80,6 +85,8 @@ def all_outputs(settings: Settings) -> list[Output]:
     return [
         *raw_catalogues(settings),
         WAREHOUSE,
+        ENRICHMENTS,
+        EMBEDDINGS,
         DELIVERIES,
         EVENTS,
         LOG_VERDICT,

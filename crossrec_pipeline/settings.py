@@ -44,6 +44,28 @@ class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class ContentSettings(_Section):
+    """How the words of items become vectors."""
+
+    encoder: Annotated[
+        Literal["auto", "sentence", "hashed"],
+        Field(description="auto: the sentence model where it is on this machine, else hashed"),
+    ] = "auto"
+    model: Annotated[
+        str, Field(min_length=1, description="sentence model: a folder, or its name on the hub")
+    ] = "all-MiniLM-L6-v2"
+    max_tokens: Annotated[
+        int, Field(ge=8, description="of a text that the sentence model reads; about 3/4 words")
+    ] = 128
+    # How they are computed is no part of what they are, so not shown with them.
+    batch_size: Annotated[
+        int, Field(ge=1, repr=False, description="texts that the sentence model takes at once")
+    ] = 32
+    device: Annotated[
+        Literal["auto", "cpu", "cuda"], Field(repr=False, description="of the sentence model")
+    ] = "auto"
+
+
 class SimulationSettings(_Section):
     """Size and seed of a simulated interaction log (used when ``events`` is not a file)."""
 
@@ -297,6 +319,7 @@ class Settings(BaseSettings):
     event_columns: dict[str, str] = Field(default_factory=dict)
     """Ours to the log's column names, for example ``{"item_id": "asin"}``."""
 
+    content: ContentSettings = ContentSettings()
     log: LogSettings = LogSettings()
     simulation: SimulationSettings = SimulationSettings()
     sessions: SessionSettings = SessionSettings()
@@ -340,6 +363,11 @@ class Settings(BaseSettings):
     def raw_dir(self) -> Path:
         """One Parquet file a domain: the source as delivered."""
         return self.data_dir / "raw"
+
+    @cached_property
+    def content_dir(self) -> Path:
+        """What is made of the words of items."""
+        return self.data_dir / "content"
 
     @cached_property
     def events_dir(self) -> Path:

@@ -75,7 +75,7 @@ class BuiltWorld(SmallCatalogues):
         """The settings of this world, as the environment of a process."""
         sections = {
             name: getattr(self.settings, name)
-            for name in ("simulation", "training", "evaluation", "gate")
+            for name in ("simulation", "training", "evaluation", "gate", "content")
         }
         return {
             "DAGSTER_HOME": str(self.home),

@@ -20,6 +20,7 @@ RIVALS = ("vstan", "sequential_rules")
 TAKEN_IN = {"catalogue/raw_movies", "catalogue/staged_items"}
 PUBLISHED = {"catalogue/items", "catalogue/rejected_items"}
 DOWNSTREAM = {
+    "content/embeddings",
     "interactions/events",
     "sessions/sequences",
     *(f"models/{kind}" for kind in ("popularity", "markov", *RIVALS, "gru4rec", "hybrid")),
@@ -82,6 +83,7 @@ class SmallCatalogues:
             training={"epochs": 1, "device": "cpu"},
             evaluation={"rivals": self.rivals},
             gate={"challenger": "gru4rec"},
+            content={"encoder": "hashed"},
         )
         self.warehouse = Warehouse(path=str(self.settings.warehouse_path))
 

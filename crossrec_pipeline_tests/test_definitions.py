@@ -23,6 +23,7 @@ GROUPS = {
         "catalogue/items",
         "catalogue/rejected_items",
     },
+    "content": {"content/embeddings"},
     "interactions": {"interactions/events"},
     "sessions": {"sessions/sequences"},
     "models": {
@@ -108,6 +109,7 @@ def test_who_reads_whom(defs: dg.Definitions):
 
     assert parents("catalogue/raw_movies") == {"sources/movies"}
     assert parents("catalogue/items") == {"catalogue/staged_items"}
+    assert parents("content/embeddings") == {"catalogue/items"}
     assert parents("interactions/events") == {"catalogue/items", "sources/events"}
     assert parents("sessions/sequences") == {"catalogue/items", "interactions/events"}
     assert parents("models/gru4rec") == {"sessions/sequences"}
@@ -159,7 +161,8 @@ def test_whoever_opens_the_warehouse_is_in_its_pool(defs: dg.Definitions):
     pools = {
         key.to_user_string(): graph.get(key).pools or set() for key in graph.executable_asset_keys
     }
-    for name in (*GROUPS["catalogue"], "interactions/events", "sessions/sequences"):
+    opening = (*GROUPS["catalogue"], *GROUPS["content"], "interactions/events")
+    for name in (*opening, "sessions/sequences"):
         expected = set() if "raw_" in name else {"duckdb_file"}
         assert pools[name] == expected, name
     assert pools["serving/export"] == {"duckdb_file"}
@@ -177,6 +180,9 @@ def test_a_setting_marks_what_it_shapes_as_changed_and_nothing_else():
     assert {name for name in before if before[name] != after[name]} == {"sessions/sequences"}
     after = code_versions(training={"epochs": 3})
     assert {name for name in before if before[name] != after[name]} == {"models/gru4rec"}
+    after = code_versions(content={"max_tokens": 64})
+    assert {name for name in before if before[name] != after[name]} == {"content/embeddings"}
+    assert code_versions(content={"batch_size": 8}) == before
     after = code_versions(gate={"tolerance": 0.01})
     assert {name for name in before if before[name] != after[name]} == {"models/champion"}
 
@@ -231,7 +237,7 @@ def test_loading_imports_nothing_that_takes_long():
         "from crossrec_pipeline.settings import load_settings\n"
         "d.build_definitions(load_settings())\n"
         "slow = {'torch', 'great_expectations', 'datasets', 'altair'}\n"
-        "slow |= {'fastapi', 'tantivy'}\n"
+        "slow |= {'fastapi', 'tantivy', 'sklearn', 'sentence_transformers'}\n"
         "print(*sorted(slow & set(sys.modules)))"
     )
     done = subprocess.run(

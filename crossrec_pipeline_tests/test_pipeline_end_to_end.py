@@ -26,6 +26,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
         data_dir=tmp_path_factory.mktemp("street"),
         simulation={"n_events": N_EVENTS, "n_users": 800, "n_days": 30},
         training={"epochs": 2, "device": "cpu"},
+        content={"encoder": "hashed"},
     )
 
 

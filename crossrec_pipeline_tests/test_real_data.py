@@ -79,6 +79,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
         data_dir=folder / "data",
         sessions={"gap_minutes": LONGEST_RECORD_MINUTES, "min_support": 5},
         training={"device": "cpu"},
+        content={"encoder": "hashed"},
         **delivery.settings,
     )
     job = build_definitions(settings).resolve_implicit_global_asset_job_def()

@@ -7,6 +7,7 @@ import dagster as dg
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
 from crossrec_pipeline.catalogue.schema import ITEMS
+from crossrec_pipeline.defs.content import EMBEDDINGS_KEY, embeddings_are_whole
 from crossrec_pipeline.defs.models import CHAMPION_KEY, model_key, model_kinds
 from crossrec_pipeline.defs.outdated_days import days_version, outdated_days
 from crossrec_pipeline.defs.serving import EXPORT_KEY, export_is_whole
@@ -26,6 +27,7 @@ def output_paths(settings: Settings) -> dict[str, Path]:
     """Where each asset's output lies: a folder deleted by hand must be built again."""
     evaluation, models = settings.evaluation_dir, settings.models_dir
     return {
+        "content/embeddings": settings.content_dir / "embeddings.parquet",
         "interactions/events": settings.events_dir,
         "interactions/deliveries": settings.deliveries_dir / "ledger.json",
         "sessions/by_day": settings.sessions_by_day_dir,
@@ -90,6 +92,8 @@ def _is_whole(key: dg.AssetKey, settings: Settings, version: str | None) -> bool
     """
     models = settings.models_dir
     try:
+        if key == EMBEDDINGS_KEY:
+            return embeddings_are_whole(settings)
         if key == SEQUENCES_KEY:
             SessionDataset.open(settings.sessions_dir)
         for kind in model_kinds(settings):

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from crossrec_pipeline.catalogue.load import SourceReader
+from crossrec_pipeline.content.embeddings import ItemEmbeddings
 from crossrec_pipeline.defs.rebuild import only_run
 from crossrec_pipeline.errors import CrossrecError
 from crossrec_pipeline.models.gru4rec import train
@@ -199,6 +200,21 @@ def test_truncated_sessions_are_built_again(world: BuiltWorld):
     array.write_bytes(array.read_bytes()[:-8])
     assert world.rebuild() == 1
     assert SessionDataset.open(world.settings.sessions_dir).train.n_sessions > 0
+
+
+@pytest.mark.parametrize("is_torn", [True, False])
+def test_damaged_or_deleted_embeddings_are_made_again_and_nothing_else(
+    world: BuiltWorld, is_torn: bool
+):
+    path = world.settings.content_dir / "embeddings.parquet"
+    before = ItemEmbeddings.open(path)
+    content = path.read_bytes()
+    path.unlink()
+    if is_torn:
+        path.write_bytes(content[:-8])
+    assert world.rebuild() == 1
+    assert ItemEmbeddings.open(path).version == before.version
+    assert world.rebuild() == 0
 
 
 def test_a_deleted_warehouse_is_built_again(world: BuiltWorld):

@@ -4,7 +4,7 @@ from collections import Counter
 
 import polars as pl
 
-from crossrec_pipeline.domains import NO_CREATOR, NO_DESCRIPTION, UNKNOWN_GENRE
+from crossrec_pipeline.catalogue.delivered import as_delivered
 from crossrec_pipeline.sessions.vocabulary import Vocabulary
 
 CATALOGUE: dict[str, pl.DataType] = {
@@ -44,22 +44,7 @@ def catalogue_details(items: pl.DataFrame) -> pl.DataFrame:
     pl.DataFrame
         Columns of `CATALOGUE`, in the order given.
     """
-    filled = {name: pl.col("imputed").list.contains(name) for name in CATALOGUE}
-    nothing = pl.lit([], pl.List(pl.String()))
-    said_by_somebody = ~pl.element().is_in([NO_CREATOR, UNKNOWN_GENRE])
-    said = items.with_columns(
-        pl.when(~filled["description"], pl.col("description") != NO_DESCRIPTION).then(
-            pl.col("description")
-        ),
-        pl.when(~filled["popularity"]).then(pl.col("popularity")),
-        *(
-            pl.when(filled[name])
-            .then(nothing)
-            .otherwise(pl.col(name).list.filter(said_by_somebody))
-            .alias(name)
-            for name in ("creators", "genres")
-        ),
-    )
+    said = as_delivered(items)
     return said.select(pl.col(name).cast(dtype) for name, dtype in CATALOGUE.items())
 
 

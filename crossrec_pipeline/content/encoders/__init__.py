@@ -1,0 +1,1 @@
+"""From texts to vectors: what every encoder does, and one file for each."""
