@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from datetime import date
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Literal, Self, get_args, get_origin
+from typing import Annotated, Any, Literal, Self, get_args, get_origin
 
 from pydantic import (
     BaseModel,
@@ -141,6 +141,9 @@ class SplitSettings(_Section):
         return self
 
 
+ContentPart = Literal["type", "text", "genres", "creators"]
+
+
 class TrainingSettings(_Section):
     """Which GRU4Rec is trained. Fields left empty come from the preset."""
 
@@ -149,6 +152,10 @@ class TrainingSettings(_Section):
     seed: int = 0
     epochs: Annotated[int, Field(gt=0)] | None = None
     learning_rate: Annotated[float, Field(gt=0)] | None = None
+    content: Annotated[tuple[ContentPart, ...], NoDecode] = ()
+    """What GRU4Rec reads of items: type, text, genres, creators; comma-separated."""
+    options: dict[str, Any] = Field(default_factory=dict)
+    """Further fields of its configuration, as a JSON object: ``{"adapter_rank": 8}``."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     processes: Annotated[
         int, Field(gt=0, description="started by torchrun, with a share of each batch each")
@@ -164,6 +171,11 @@ class TrainingSettings(_Section):
     rendezvous: Annotated[
         str | None, Field(repr=False, description="host:port of the first node, for several")
     ] = None
+
+    @field_validator("content", mode="before")
+    @classmethod
+    def _split_commas(cls, value: object) -> object:
+        return _comma_separated(value)
 
 
 class QualitySettings(_Section):

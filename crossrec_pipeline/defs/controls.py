@@ -8,7 +8,12 @@ import polars as pl
 from crossrec_pipeline.defs.evaluation import RANKS_KEY, ranked_bundles, ranks_path
 from crossrec_pipeline.defs.failures import reports_errors
 from crossrec_pipeline.defs.metadata import column_schema, markdown_table
-from crossrec_pipeline.defs.models import MAIN_MODEL, model_key, require_bundle
+from crossrec_pipeline.defs.models import (
+    MAIN_MODEL,
+    item_content,
+    model_key,
+    require_bundle,
+)
 from crossrec_pipeline.defs.sessions import SEQUENCES_KEY
 from crossrec_pipeline.defs.stored import stored
 from crossrec_pipeline.digests import frame_digest
@@ -20,7 +25,7 @@ from crossrec_pipeline.models.base import Progress
 from crossrec_pipeline.models.gru4rec.config import GRU4RecConfig
 from crossrec_pipeline.models.registry import CONFIG
 from crossrec_pipeline.outputs import CONTROLS as CONTROLS_OUTPUT
-from crossrec_pipeline.outputs import RANKS, SESSIONS, bundles
+from crossrec_pipeline.outputs import EMBEDDINGS, RANKS, SESSIONS, WAREHOUSE, bundles
 from crossrec_pipeline.sessions.store import SessionDataset, SessionStore
 from crossrec_pipeline.sessions.vocabulary import Vocabulary
 from crossrec_pipeline.settings import Settings
@@ -43,7 +48,9 @@ CONTROLS_SPEC = dg.AssetSpec(
 
 @dg.op(pool="training")
 @reports_errors
-@stored(reads=[SESSIONS, RANKS, bundles(MAIN_MODEL)], writes=[CONTROLS_OUTPUT])
+@stored(
+    reads=[SESSIONS, RANKS, WAREHOUSE, EMBEDDINGS, bundles(MAIN_MODEL)], writes=[CONTROLS_OUTPUT]
+)
 def train_controls(context: dg.OpExecutionContext, settings: dg.ResourceParam[Settings]) -> None:
     """Train and rank one control after the other; report the table."""
     dataset = SessionDataset.open(settings.sessions_dir)
@@ -110,7 +117,8 @@ def _trainer(config: GRU4RecConfig, settings: Settings, say: Progress) -> Train:
     def train(
         train: SessionStore, vocabulary: Vocabulary, validation: SessionStore, seed: int
     ) -> GRU4Rec:
-        model = GRU4Rec(config.model_copy(update={"seed": seed}))
+        content, _ = item_content(settings, vocabulary, config.content)
+        model = GRU4Rec(config.model_copy(update={"seed": seed}), content=content)
         model.fit(train, vocabulary, validation, say, checkpoints=checkpoints)
         checkpoints.remove()
         return model

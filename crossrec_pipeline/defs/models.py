@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from crossrec_pipeline.defs.automation import after_upstream, with_upstream
 from crossrec_pipeline.defs.catalogue import ITEMS_KEY
+from crossrec_pipeline.defs.content import EMBEDDINGS_KEY
 from crossrec_pipeline.defs.failures import reports_errors
 from crossrec_pipeline.defs.metadata import counts_table
 from crossrec_pipeline.defs.sessions import SEQUENCES_KEY
@@ -20,6 +21,7 @@ from crossrec_pipeline.errors import BundleError, SettingsError
 from crossrec_pipeline.models.base import FitReport, Recommender
 from crossrec_pipeline.models.gru4rec.config import GRU4RecConfig, preset
 from crossrec_pipeline.models.gru4rec.tuned import tuned_overrides
+from crossrec_pipeline.models.item_content import ItemContent
 from crossrec_pipeline.models.markov import Markov
 from crossrec_pipeline.models.popularity import Popularity
 from crossrec_pipeline.models.registry import (
@@ -32,9 +34,17 @@ from crossrec_pipeline.models.registry import (
     prune_bundles,
     save_bundle,
 )
-from crossrec_pipeline.outputs import CHAMPION, SESSIONS, TUNING, WAREHOUSE, bundles
+from crossrec_pipeline.outputs import (
+    CHAMPION,
+    EMBEDDINGS,
+    SESSIONS,
+    TUNING,
+    WAREHOUSE,
+    bundles,
+)
 from crossrec_pipeline.resources import DUCKDB_POOL, Warehouse
 from crossrec_pipeline.sessions.store import SessionDataset
+from crossrec_pipeline.sessions.vocabulary import Vocabulary
 from crossrec_pipeline.settings import Settings, TrainingSettings
 
 BUNDLES_KEPT = 5
@@ -76,7 +86,7 @@ def model_assets(settings: Settings) -> list[dg.AssetsDefinition]:
     return [
         popularity,
         markov,
-        gru4rec,
+        _gru4rec(reads_content=True) if settings.training.content else gru4rec,
         *([_rivals(chosen)] if chosen else []),
         *([hybrid] if HYBRID in kinds else []),
     ]
@@ -258,10 +268,55 @@ def gru4rec_config(settings: Settings, training: TrainingSettings) -> GRU4RecCon
         for name in ("epochs", "learning_rate")
         if (value := getattr(training, name)) is not None
     }
+    if training.content:
+        given["content"] = training.content
+    if taken := sorted(_OWN_FIELDS & training.options.keys()):
+        raise SettingsError(
+            f"CROSSREC_TRAINING__OPTIONS names {', '.join(taken)}, which have settings of their "
+            f"own. Set CROSSREC_TRAINING__{taken[0].upper()} instead."
+        )
     found, base = {}, training.preset
     if training.preset == "tuned":
         found, base = tuned_overrides(settings.tuning_dir), "default"
-    return preset(base, **{**found, "seed": training.seed, "device": training.device, **given})
+    own = {"seed": training.seed, "device": training.device, **given}
+    return preset(base, **{**found, **training.options, **own})
+
+
+_OWN_FIELDS = {"epochs", "learning_rate", "content", "seed", "device"}
+
+
+def item_content(
+    settings: Settings, vocabulary: Vocabulary, parts: Sequence[str]
+) -> tuple[ItemContent | None, dict[str, str]]:
+    """Look the vocabulary's items up in the catalogue and among the embeddings.
+
+    Parameters
+    ----------
+    parts
+        What a GRU4Rec reads of items; nothing is looked up for none.
+
+    Returns
+    -------
+    content, inputs
+        And data versions of what was read, by name.
+
+    Raises
+    ------
+    ContentError
+        If items were not embedded.
+    """
+    from crossrec_pipeline.content.embeddings import EMBEDDINGS_FILE, ItemEmbeddings
+
+    if not parts:
+        return None, {}
+    warehouse = Warehouse(path=str(settings.warehouse_path))
+    embeddings = ItemEmbeddings.open(settings.content_dir / EMBEDDINGS_FILE)
+    content = ItemContent.of(
+        vocabulary.frame.select("item_id", "item_type"),
+        warehouse.read("catalogue.items"),
+        embeddings,
+    )
+    return content, {EMBEDDINGS_KEY.to_user_string(): embeddings.version}
 
 
 def found_by_search(settings: Settings) -> dict[str, Any]:
@@ -285,47 +340,59 @@ def _epoch_observation(row: Mapping[str, float]) -> dg.AssetObservation:
     )
 
 
-@dg.asset(
-    key=model_key(MAIN_MODEL),
-    deps=[SEQUENCES_KEY],
-    group_name="models",
-    kinds={"pytorch"},
-    owners=["team:ml"],
-    code_version="2",
-    pool="training",
-    automation_condition=after_upstream(),
-    description=(
-        "GRU4Rec, a recurrent network over the items of a session. Early stopping looks at "
-        "Recall@20 on validation only."
-    ),
-)
-@reports_errors
-@stored(reads=[SESSIONS, TUNING, CHAMPION], writes=[bundles(MAIN_MODEL)])
-def gru4rec(
-    context: dg.AssetExecutionContext,
-    config: TrainingConfig,
-    settings: dg.ResourceParam[Settings],
-) -> dg.MaterializeResult:
-    """Train the network; go on where a training that was broken off left."""
-    from crossrec_pipeline.evaluation.charts import training_curves
-    from crossrec_pipeline.rendering import png_markdown
+def _gru4rec(*, reads_content: bool) -> dg.AssetsDefinition:
+    """Make the asset of GRU4Rec, downstream of embeddings and catalogue if it reads them."""
 
-    training = config.over(settings.training)
-    dataset = SessionDataset.open(settings.sessions_dir)
-    if training.processes == training.nodes == 1:
-        bundle = _train_here(context, dataset, settings, training)
-    else:
-        bundle = _train_in_processes(context, settings, training)
-    return dg.MaterializeResult(
-        metadata={
-            **_publish(bundle, dataset, settings),
-            "preset": training.preset,
-            "loss and validation recall": dg.MetadataValue.md(
-                png_markdown(training_curves(bundle.manifest["training"]["history"]))
-            ),
-        },
-        data_version=dg.DataVersion(bundle.data_version),
+    @dg.asset(
+        key=model_key(MAIN_MODEL),
+        deps=[SEQUENCES_KEY, *([EMBEDDINGS_KEY, ITEMS_KEY] if reads_content else [])],
+        group_name="models",
+        kinds={"pytorch"},
+        owners=["team:ml"],
+        code_version="2",
+        pool="training",
+        automation_condition=after_upstream(),
+        description=(
+            "GRU4Rec, a recurrent network over the items of a session. Early stopping looks at "
+            "Recall@20 on validation only."
+        ),
     )
+    @reports_errors
+    @stored(
+        reads=[SESSIONS, TUNING, CHAMPION, *([EMBEDDINGS, WAREHOUSE] if reads_content else [])],
+        writes=[bundles(MAIN_MODEL)],
+    )
+    def gru4rec(
+        context: dg.AssetExecutionContext,
+        config: TrainingConfig,
+        settings: dg.ResourceParam[Settings],
+    ) -> dg.MaterializeResult:
+        """Train the network; go on where a training that was broken off left."""
+        from crossrec_pipeline.evaluation.charts import training_curves
+        from crossrec_pipeline.rendering import png_markdown
+
+        training = config.over(settings.training)
+        dataset = SessionDataset.open(settings.sessions_dir)
+        if training.processes == training.nodes == 1:
+            bundle = _train_here(context, dataset, settings, training)
+        else:
+            bundle = _train_in_processes(context, dataset, settings, training)
+        return dg.MaterializeResult(
+            metadata={
+                **_publish(bundle, dataset, settings),
+                "preset": training.preset,
+                "content": ", ".join(training.content) or "none",
+                "loss and validation recall": dg.MetadataValue.md(
+                    png_markdown(training_curves(bundle.manifest["training"]["history"]))
+                ),
+            },
+            data_version=dg.DataVersion(bundle.data_version),
+        )
+
+    return gru4rec
+
+
+gru4rec = _gru4rec(reads_content=False)
 
 
 def _train_here(
@@ -338,7 +405,8 @@ def _train_here(
     from crossrec_pipeline.models.gru4rec.model import GRU4Rec
     from crossrec_pipeline.models.gru4rec.stored_checkpoints import checkpoints_in
 
-    model = GRU4Rec(gru4rec_config(settings, training))
+    content, inputs = item_content(settings, dataset.vocabulary, training.content)
+    model = GRU4Rec(gru4rec_config(settings, training), content=content)
     checkpoints = checkpoints_in(
         settings.checkpoints_dir / MAIN_MODEL, training.checkpoint_minutes, settings.store
     )
@@ -350,18 +418,28 @@ def _train_here(
         checkpoints=checkpoints,
         on_epoch=lambda row: context.log_event(_epoch_observation(row)),
     )
-    bundle = _save(model, report, dataset, settings, training.seed)
+    bundle = _save(model, report, dataset, settings, training.seed, inputs)
     checkpoints.remove()
     return bundle
 
 
 def _train_in_processes(
-    context: dg.AssetExecutionContext, settings: Settings, training: TrainingSettings
+    context: dg.AssetExecutionContext,
+    dataset: SessionDataset,
+    settings: Settings,
+    training: TrainingSettings,
 ) -> Bundle:
     """Let torchrun train; its lines are logged as they come, epochs are observed at the end."""
     config = gru4rec_config(settings, training)
     checkpoints_dir = settings.checkpoints_dir / MAIN_MODEL
-    bundle = train_in_processes(context, config, settings, training, checkpoints_dir)
+    content, inputs = item_content(settings, dataset.vocabulary, training.content)
+    content_path = None
+    if content is not None:
+        content_path = settings.checkpoints_dir / "item_content.safetensors"
+        content.save(content_path)
+    bundle = train_in_processes(
+        context, config, settings, training, checkpoints_dir, content_path, inputs
+    )
     for row in bundle.manifest["training"]["history"]:
         context.log_event(_epoch_observation(row))
     return bundle

@@ -4,6 +4,7 @@ import json
 import os
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import dagster as dg
@@ -27,6 +28,8 @@ def train_in_processes(
     settings: Settings,
     training: TrainingSettings,
     checkpoints_dir: Path,
+    content: Path | None,
+    inputs: Mapping[str, str],
 ) -> Bundle:
     """Train GRU4Rec in `training.processes` processes of this machine, through Dagster Pipes.
 
@@ -54,6 +57,8 @@ def train_in_processes(
                     *("--sessions", str(settings.sessions_dir)),
                     *("--models", str(settings.models_dir)),
                     *("--config", config.model_dump_json()),
+                    *(("--content", str(content)) if content else ()),
+                    *("--inputs", json.dumps(dict(inputs))),
                     *("--checkpoints", str(checkpoints_dir)),
                     *("--checkpoint-minutes", str(training.checkpoint_minutes)),
                     *(("--checkpoint-store", settings.store) if settings.store else ()),

@@ -4,11 +4,11 @@ import dagster as dg
 
 from crossrec_pipeline.defs.failures import reports_errors
 from crossrec_pipeline.defs.metadata import markdown_table
-from crossrec_pipeline.defs.models import gru4rec_config
+from crossrec_pipeline.defs.models import gru4rec_config, item_content
 from crossrec_pipeline.defs.sessions import SEQUENCES_KEY
 from crossrec_pipeline.defs.stored import stored
 from crossrec_pipeline.digests import json_digest
-from crossrec_pipeline.outputs import SESSIONS, TUNING
+from crossrec_pipeline.outputs import EMBEDDINGS, SESSIONS, TUNING, WAREHOUSE
 from crossrec_pipeline.sessions.store import SessionDataset
 from crossrec_pipeline.settings import Settings
 
@@ -35,7 +35,7 @@ class TuningConfig(dg.Config):
 
 @dg.op(pool="training")
 @reports_errors
-@stored(reads=[SESSIONS], writes=[TUNING])
+@stored(reads=[SESSIONS, WAREHOUSE, EMBEDDINGS], writes=[TUNING])
 def search_configuration(
     context: dg.OpExecutionContext, config: TuningConfig, settings: dg.ResourceParam[Settings]
 ) -> None:
@@ -48,7 +48,10 @@ def search_configuration(
         settings, settings.training.model_copy(update={"preset": _base(settings)})
     )
     dataset = SessionDataset.open(settings.sessions_dir)
-    tuned = tune(dataset, base, config.trials, settings.tuning_dir, context.log.info)
+    content, _ = item_content(settings, dataset.vocabulary, base.content)
+    tuned = tune(
+        dataset, base, config.trials, settings.tuning_dir, context.log.info, content=content
+    )
     context.log_event(
         dg.AssetMaterialization(
             TUNED_KEY,

@@ -15,6 +15,7 @@ from crossrec_pipeline.models.base import Progress
 from crossrec_pipeline.models.gru4rec.config import GRU4RecConfig
 from crossrec_pipeline.models.gru4rec.model import GRU4Rec
 from crossrec_pipeline.models.gru4rec.tuned import BEST
+from crossrec_pipeline.models.item_content import ItemContent
 from crossrec_pipeline.sessions.store import SessionDataset
 
 TRIALS: dict[str, pl.DataType] = {
@@ -105,6 +106,7 @@ def tune(
     directory: Path,
     progress: Progress | None = None,
     space: Callable[[Any, GRU4RecConfig], dict[str, Any]] = search_space,
+    content: ItemContent | None = None,
 ) -> Tuned:
     """Search for the configuration with the best validation Recall@20; test is never looked at.
 
@@ -127,6 +129,8 @@ def tune(
         Receives a line after each trial.
     space
         Draws the fields of a trial.
+    content
+        What is known of the items, for a base that reads it.
 
     Raises
     ------
@@ -141,7 +145,13 @@ def tune(
     directory.mkdir(parents=True, exist_ok=True)
     study = optuna.create_study(
         storage=f"sqlite:///{directory / 'study.db'}",
-        study_name=json_digest([dataset.digest, base.model_dump(exclude={"device"})]),
+        study_name=json_digest(
+            [
+                dataset.digest,
+                base.model_dump(exclude={"device"}),
+                *([] if content is None else [content.digest]),
+            ]
+        ),
         load_if_exists=True,
         direction="maximize",
         sampler=optuna.samplers.TPESampler(seed=base.seed),
@@ -160,7 +170,7 @@ def tune(
             if trial.should_prune():
                 raise optuna.TrialPruned
 
-        fitted = GRU4Rec(config).fit(
+        fitted = GRU4Rec(config, content=content).fit(
             dataset.train, dataset.vocabulary, dataset.validation, on_epoch=report
         )
         return float(fitted.summary["best_recall_at_20"])
