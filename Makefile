@@ -27,7 +27,7 @@ $(VENV)/runtime.stamp: pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/dev.stamp: $(VENV)/runtime.stamp
-	@$(PIP) install --constraint constraints.txt --editable '.[dev,postgres]'
+	@$(PIP) install --constraint constraints.txt --editable '.[dev,llm,postgres]'
 	@touch $@
 
 run: $(VENV)/runtime.stamp ## build what is out of date, print the figures and an example

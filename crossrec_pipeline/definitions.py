@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import dagster as dg
 
+from crossrec_pipeline.content.enrichment import PROMPT_VERSION
 from crossrec_pipeline.defs import (
     automation,
     catalogue,
@@ -14,6 +15,7 @@ from crossrec_pipeline.defs import (
     day_sensor,
     days,
     deliveries,
+    enrichments,
     evaluation,
     exploration,
     interactions,
@@ -49,6 +51,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
             catalogue.staged_asset(domains),
             catalogue.publish_catalogue,
             content.embeddings,
+            *([enrichments.enrichments] if settings.enrichment.is_on else []),
             *_log_assets(settings),
             *models.model_assets(settings),
             evaluation.ranks_asset(settings),
@@ -59,7 +62,12 @@ def build_definitions(settings: Settings) -> dg.Definitions:
             tuning.TUNED,
             controls.CONTROLS_SPEC,
         ],
-        asset_checks=[*checks.all_checks(settings), champion.gate_check, serving.replay_check],
+        asset_checks=[
+            *checks.all_checks(settings),
+            *([enrichments.coverage_check] if settings.enrichment.is_on else []),
+            champion.gate_check,
+            serving.replay_check,
+        ],
         sensors=[
             sources.watch_sensor(settings),
             automation.automation_sensor(),
@@ -68,10 +76,15 @@ def build_definitions(settings: Settings) -> dg.Definitions:
         ],
         jobs=[
             *schedules.data_jobs(settings),
+            *([enrichments.enrich_job()] if settings.enrichment.is_on else []),
             tuning.tune_gru4rec,
             controls.run_controls,
         ],
-        schedules=[schedules.DAILY_AUDIT, controls.WEEKLY_CONTROLS],
+        schedules=[
+            schedules.DAILY_AUDIT,
+            controls.WEEKLY_CONTROLS,
+            *([enrichments.NIGHTLY_ENRICHMENT] if settings.enrichment.is_on else []),
+        ],
         resources={
             "settings": settings,
             "warehouse": Warehouse(path=str(settings.warehouse_path)),
@@ -103,6 +116,7 @@ def _with_policy(spec: dg.AssetSpec, settings: Settings) -> dg.AssetSpec:
         models.CHAMPION_KEY: [settings.gate],
         catalogue.STAGED_ITEMS: [domains],
         content.EMBEDDINGS_KEY: [settings.content],
+        enrichments.ENRICHMENTS_KEY: [settings.enrichment.model, PROMPT_VERSION],
         **{catalogue.raw_key(name): [digest] for name, digest in domains.items()},
     }.get(spec.key)
     if shaping is not None:

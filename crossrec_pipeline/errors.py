@@ -28,6 +28,10 @@ class EventsError(CrossrecError):
     """An interaction log cannot be read, or holds nothing that can be used."""
 
 
+class EnrichmentError(CrossrecError):
+    """The endpoint that describes items cannot be used, or does not answer as it was asked."""
+
+
 class SessionsError(CrossrecError):
     """The events give no sessions that can be trained on or evaluated."""
 

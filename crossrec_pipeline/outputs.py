@@ -24,6 +24,10 @@ DELIVERIES = Output(
         "interactions/rejected/undated.parquet",
     ),
 )
+ENRICHMENTS = Output(
+    "content/enrichments",
+    ("content/enrichments.parquet", "content/enrichments_refused.parquet"),
+)
 EVENTS = Output(
     "interactions/events",
     (

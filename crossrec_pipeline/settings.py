@@ -1,11 +1,12 @@
 """The one home of every path, default and option: defaults < environment (``CROSSREC_*``)."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args, get_origin
+from urllib.parse import urlsplit
 
 from pydantic import (
     BaseModel,
@@ -24,8 +25,8 @@ from crossrec_pipeline.storage.location import is_url
 SHORTEST_API_KEY = 16
 
 _PREFIX = "CROSSREC_"
-_SECRETS = frozenset({"api_keys"})
-"""Fields whose values no message shows."""
+_SECRETS = frozenset({"api_keys", "api_key", "base_url"})
+"""Fields whose values no message shows; a URL may hold a password."""
 _PACKAGE_PARENT = Path(__file__).resolve().parents[1]
 
 
@@ -176,6 +177,83 @@ class TrainingSettings(_Section):
     @classmethod
     def _split_commas(cls, value: object) -> object:
         return _comma_separated(value)
+
+
+class EnrichmentSettings(_Section):
+    """Who writes descriptions of items, and what that may cost; without `base_url` nobody does.
+
+    The bounds are those of one run: the next one goes on where it stopped.
+    """
+
+    base_url: Annotated[
+        str | None,
+        Field(repr=False, description="what comes before /chat/completions; may hold a password"),
+    ] = None
+    model: Annotated[str | None, Field(min_length=1, description="as the endpoint calls it")] = None
+    api_key: SecretStr | None = None
+    request_fields: dict[str, Any] = Field(default_factory=dict)
+    """Further fields of each request, such as ``{"temperature": 0}``."""
+
+    max_items: Annotated[int, Field(gt=0, description="items asked for")] = 1_000
+    max_requests: Annotated[int | None, Field(gt=0, description="repeated ones included")] = 2_000
+    max_tokens: Annotated[int | None, Field(gt=0, description="read and written")] = 2_000_000
+    max_cost: Annotated[float | None, Field(gt=0, description="in the currency of the prices")] = (
+        None
+    )
+    prompt_price: Annotated[float, Field(ge=0, description="of 10^6 tokens that are read")] = 0.0
+    reply_price: Annotated[float, Field(ge=0, description="of 10^6 tokens that are written")] = 0.0
+    max_minutes: Annotated[float | None, Field(gt=0)] = 60.0
+    max_reply_tokens: Annotated[
+        int, Field(gt=0, description="of one reply, what a model thinks to itself included")
+    ] = 500
+
+    requests_per_minute: Annotated[float, Field(gt=0)] = 60.0
+    concurrency: Annotated[int, Field(ge=1, le=64, description="requests at a time")] = 4
+    timeout_seconds: Annotated[float, Field(gt=0, description="of one request")] = 60.0
+    max_attempts: Annotated[
+        int, Field(ge=1, description="of one question, while the endpoint is busy or fails")
+    ] = 5
+    max_failures_in_row: Annotated[
+        int, Field(ge=1, description="items without a usable answer, after which a run stops")
+    ] = 10
+    min_share: Annotated[
+        float, Field(ge=0, le=1, description="of the items with a description; else a warning")
+    ] = 0.9
+
+    @field_validator("base_url")
+    @classmethod
+    def _require_endpoint(cls, base_url: str | None) -> str | None:
+        if base_url is None:
+            return None
+        try:
+            parts = urlsplit(base_url)
+            is_endpoint = parts.scheme in ("http", "https") and bool(parts.hostname)
+            _ = parts.port
+        except ValueError:
+            raise ValueError("it cannot be read as a URL") from None
+        if not is_endpoint or parts.query or parts.fragment:
+            raise ValueError(
+                "an endpoint is an http:// or https:// URL without ? or #, such as "
+                "http://localhost:11434/v1"
+            )
+        if parts.path.rstrip("/").endswith("/chat/completions"):
+            raise ValueError("leave /chat/completions out: it is put behind the URL")
+        return base_url.rstrip("/")
+
+    @model_validator(mode="after")
+    def _require_what_belongs_together(self) -> Self:
+        if self.base_url is not None and self.model is None:
+            raise ValueError("base_url needs a model: set CROSSREC_ENRICHMENT__MODEL")
+        if self.base_url is not None and self.api_key and urlsplit(self.base_url).username:
+            raise ValueError("give an api_key, or a user in base_url, not both")
+        if self.max_cost is not None and not self.prompt_price and not self.reply_price:
+            raise ValueError("max_cost needs prompt_price, reply_price, or both")
+        return self
+
+    @property
+    def is_on(self) -> bool:
+        """Say whether somebody is asked."""
+        return self.base_url is not None
 
 
 class QualitySettings(_Section):
@@ -337,6 +415,7 @@ class Settings(BaseSettings):
     sessions: SessionSettings = SessionSettings()
     split: SplitSettings = SplitSettings()
     training: TrainingSettings = TrainingSettings()
+    enrichment: EnrichmentSettings = EnrichmentSettings()
     quality: QualitySettings = QualitySettings()
     evaluation: EvaluationSettings = EvaluationSettings()
     gate: GateSettings = GateSettings()
@@ -486,6 +565,19 @@ def _names(section: type[BaseModel]) -> list[str]:
     return names
 
 
+def _is_secret(name: object) -> bool:
+    """Say whether a field holds a secret; a misspelt one may too."""
+    lower = str(name).lower()
+    return lower in _SECRETS or "key" in lower
+
+
+def _shown(value: object) -> str:
+    """Write a value as it was given, a section without its secrets."""
+    if isinstance(value, Mapping):
+        value = {key: "***" if _is_secret(key) else each for key, each in value.items()}
+    return repr(value)
+
+
 def load_settings(**overrides: object) -> Settings:
     """Read the settings; explicit `overrides` win over the environment.
 
@@ -500,7 +592,8 @@ def load_settings(**overrides: object) -> Settings:
         lines = []
         for problem in error.errors():
             name = _PREFIX + "__".join(str(part).upper() for part in problem["loc"])
-            found = "***" if _SECRETS.intersection(problem["loc"]) else repr(problem["input"])
+            secret = any(_is_secret(part) for part in problem["loc"])
+            found = "***" if secret else _shown(problem["input"])
             lines.append(f"{name}={found}: {problem['msg']}")
         raise SettingsError("\n".join(lines)) from None
     except ValueError as error:  # a nested value that is not valid JSON

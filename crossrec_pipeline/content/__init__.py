@@ -1,1 +1,1 @@
-"""From the words of items to vectors, and to the items that are near each other."""
+"""Items' words in; vectors, what is near, and written descriptions of them out."""

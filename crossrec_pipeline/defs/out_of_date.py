@@ -7,7 +7,9 @@ import dagster as dg
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
 from crossrec_pipeline.catalogue.schema import ITEMS
+from crossrec_pipeline.content.enrichment import results_are_whole
 from crossrec_pipeline.defs.content import EMBEDDINGS_KEY, embeddings_are_whole
+from crossrec_pipeline.defs.enrichments import ENRICHMENTS_KEY
 from crossrec_pipeline.defs.models import CHAMPION_KEY, model_key, model_kinds
 from crossrec_pipeline.defs.outdated_days import days_version, outdated_days
 from crossrec_pipeline.defs.serving import EXPORT_KEY, export_is_whole
@@ -28,6 +30,7 @@ def output_paths(settings: Settings) -> dict[str, Path]:
     evaluation, models = settings.evaluation_dir, settings.models_dir
     return {
         "content/embeddings": settings.content_dir / "embeddings.parquet",
+        "content/enrichments": settings.content_dir / "enrichments.parquet",
         "interactions/events": settings.events_dir,
         "interactions/deliveries": settings.deliveries_dir / "ledger.json",
         "sessions/by_day": settings.sessions_by_day_dir,
@@ -105,6 +108,8 @@ def _is_whole(key: dg.AssetKey, settings: Settings, version: str | None) -> bool
             if served is None:
                 return False
             verify_bundle(served)
+        if key == ENRICHMENTS_KEY:
+            return results_are_whole(settings.content_dir)
         if key == EXPORT_KEY:
             return export_is_whole(settings)
     except (BundleError, SessionsError):

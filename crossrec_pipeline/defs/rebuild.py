@@ -3,7 +3,7 @@
 import fcntl
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Any
@@ -14,6 +14,7 @@ from crossrec_pipeline.atomic import remove_leftovers
 from crossrec_pipeline.definitions import build_definitions
 from crossrec_pipeline.defs.controls import run_controls
 from crossrec_pipeline.defs.days import DAY_KEYS, range_tags
+from crossrec_pipeline.defs.enrichments import ENRICHMENTS_KEY, items_are_left
 from crossrec_pipeline.defs.home import open_instance, prepare_home
 from crossrec_pipeline.defs.models import REPORT_KEY
 from crossrec_pipeline.defs.narration import NARRATOR, why
@@ -108,20 +109,28 @@ def rebuild(settings: Settings) -> int:
         _clear_up(settings)
         fetch_outputs(settings, all_outputs(settings), _say)
         report_sources(settings, instance)
-        return _build(instance, settings)
+        return _build(instance, settings, owed=_owed(settings))
 
 
-def _build(instance: dg.DagsterInstance, settings: Settings) -> int:
-    """Build wave after wave until nothing is out of date, and count the assets."""
+def _owed(settings: Settings) -> set[dg.AssetKey]:
+    """Name what is up to date, but was broken off by its budget: each run goes on with it, once."""
+    return {ENRICHMENTS_KEY} if items_are_left(settings) else set()
+
+
+def _build(
+    instance: dg.DagsterInstance, settings: Settings, owed: Set[dg.AssetKey] = frozenset()
+) -> int:
+    """Build what is owed, and wave after wave until nothing is out of date; count the assets."""
     built = 0
     for _ in range(_MAX_WAVES):
         # Defined anew: deliveries that were read may have brought earlier days.
         defs = _narrated(settings)
         dirty = out_of_date(defs, instance, settings)
+        dirty += list(owed - set(dirty))
         if not dirty:
             return built
         wave = _next_wave(defs, instance, settings, dirty)
-        n_wave = len(wave)
+        n_wave, owed = len(wave), owed - set(wave)
         job = defs.resolve_implicit_global_asset_job_def()
         if is_growing(settings.events) and set(DAY_KEYS).intersection(wave):
             _build_days(job, instance, settings)
