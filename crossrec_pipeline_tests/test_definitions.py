@@ -216,6 +216,51 @@ def test_a_changed_declaration_of_a_domain_marks_its_tables_as_changed(
     }
 
 
+ENRICHMENT = {"base_url": "http://localhost:11434/v1", "model": "small"}
+
+
+def test_items_are_described_only_where_an_endpoint_is_set(defs: dg.Definitions):
+    def names(defs: dg.Definitions) -> set[str]:
+        graph, repository = defs.resolve_asset_graph(), defs.get_repository_def()
+        found = {key.to_user_string() for key in graph.get_all_asset_keys()}
+        found |= {key.name for key in graph.asset_check_keys}
+        found |= {job.name for job in repository.get_all_jobs()}
+        return found | {schedule.name for schedule in repository.schedule_defs}
+
+    chosen = build_definitions(load_settings(enrichment=ENRICHMENT))
+    assert names(chosen) - names(defs) == {
+        "content/enrichments",
+        "items_are_described",
+        "enrich_items",
+        "nightly_enrichment",
+    }
+    key = dg.AssetKey(["content", "enrichments"])
+    node = chosen.resolve_asset_graph().get(key)
+    assert {parent.to_user_string() for parent in node.parent_keys} == {"catalogue/items"}
+    assert node.child_keys == set()
+    assert node.group_name == "content"
+    assert node.automation_condition
+    assert all(
+        not chosen.resolve_asset_graph().get(check).blocking
+        for check in chosen.resolve_asset_graph().get_check_keys_for_assets({key})
+    )
+    schedules = chosen.get_repository_def().schedule_defs
+    (nightly,) = [each for each in schedules if each.name == "nightly_enrichment"]
+    assert nightly.default_status.value == "STOPPED"
+
+
+def test_another_model_marks_descriptions_as_changed_and_other_bounds_do_not():
+    def code_versions(**changes: object) -> dict[str, str | None]:
+        defs = build_definitions(load_settings(enrichment={**ENRICHMENT, **changes}))
+        return {s.key.to_user_string(): s.code_version for s in defs.resolve_all_asset_specs()}
+
+    before = code_versions()
+    after = code_versions(model="large")
+    assert {name for name in before if before[name] != after[name]} == {"content/enrichments"}
+    other = {"base_url": "http://localhost:1/v1", "max_items": 1, "api_key": "sk-1"}
+    assert code_versions(**other) == before
+
+
 def test_only_deliveries_can_be_late():
     late = load_settings(domains=("movies", "books"), sources={"books": "my_books.csv"})
     defs = build_definitions(late)
@@ -235,9 +280,10 @@ def test_loading_imports_nothing_that_takes_long():
     code = (
         "import sys, crossrec_pipeline.definitions as d\n"
         "from crossrec_pipeline.settings import load_settings\n"
-        "d.build_definitions(load_settings())\n"
+        "d.build_definitions(load_settings(enrichment={'base_url': 'http://x/v1', 'model': 'm'}))\n"
         "slow = {'torch', 'great_expectations', 'datasets', 'altair'}\n"
         "slow |= {'fastapi', 'tantivy', 'sklearn', 'sentence_transformers'}\n"
+        "slow |= {'httpx2', 'tenacity'}\n"
         "print(*sorted(slow & set(sys.modules)))"
     )
     done = subprocess.run(

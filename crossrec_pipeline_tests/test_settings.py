@@ -152,6 +152,85 @@ def test_every_impossible_value_is_named(monkeypatch: pytest.MonkeyPatch) -> Non
     assert len(str(caught.value).splitlines()) == 2
 
 
+ENDPOINT = "CROSSREC_ENRICHMENT__BASE_URL"
+
+
+def test_nobody_describes_items_unless_it_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not load_settings().enrichment.is_on
+    monkeypatch.setenv("CROSSREC_ENRICHMENT__MAX_ITEMS", "5")
+    assert not load_settings().enrichment.is_on
+    monkeypatch.setenv(ENDPOINT, "http://localhost:11434/v1/")
+    monkeypatch.setenv("CROSSREC_ENRICHMENT__MODEL", "small")
+    monkeypatch.setenv("CROSSREC_ENRICHMENT__MAX_TOKENS", "null")
+    monkeypatch.setenv("CROSSREC_ENRICHMENT__REQUEST_FIELDS", '{"temperature": 0}')
+    enrichment = load_settings().enrichment
+    assert enrichment.is_on
+    assert enrichment.base_url == "http://localhost:11434/v1"
+    assert enrichment.max_tokens is None
+    assert enrichment.request_fields == {"temperature": 0}
+
+
+@pytest.mark.parametrize(
+    ("variables", "message"),
+    [
+        ({ENDPOINT: "ftp://host/v1"}, "an endpoint is an http:// or https:// URL"),
+        ({ENDPOINT: "localhost:11434"}, "an endpoint is an http:// or https:// URL"),
+        ({ENDPOINT: "https://host/v1?key=1"}, r"without \? or #"),
+        ({ENDPOINT: "https://host:port/v1"}, "cannot be read as a URL"),
+        ({ENDPOINT: "https://host/v1/chat/completions"}, "leave /chat/completions out"),
+        ({ENDPOINT: "https://host/v1"}, "base_url needs a model: set CROSSREC_ENRICHMENT__MODEL"),
+        ({"CROSSREC_ENRICHMENT__MAX_COST": "1"}, "max_cost needs prompt_price"),
+        (
+            {
+                ENDPOINT: "https://ann:pw@host/v1",
+                "CROSSREC_ENRICHMENT__MODEL": "m",
+                "CROSSREC_ENRICHMENT__API_KEY": "k",
+            },
+            "not both",
+        ),
+    ],
+)
+def test_an_endpoint_that_cannot_work_is_refused(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], message: str
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError, match=message):
+        load_settings()
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {ENDPOINT: "ftp://ann:pa55word@host"},
+        {ENDPOINT: "https://ann:pa55word@host/v1"},
+        {"CROSSREC_ENRICHMENT__API_KEY": "pa55word", ENDPOINT: "https://host/v1"},
+        {"CROSSREC_ENRICHMENT__APIKEY": "pa55word"},
+        {"CROSSREC_ENRICHMENT": '{"SECRET_KEY": "pa55word"}'},
+        {"CROSSREC_ENRICHMENT": '{"api_key": "pa55word", "base_url": "https://host/v1"}'},
+        {"CROSSREC_ENRICHMENT": '{"api_key": {"a": "pa55word"}}'},
+        {"CROSSREC_ENRICHMENT": '{"api_key": "pa55word"'},
+    ],
+)
+def test_no_message_about_an_endpoint_shows_its_secrets(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    assert "pa55word" not in str(caught.value)
+
+
+def test_settings_of_an_endpoint_are_shown_without_its_secrets() -> None:
+    settings = load_settings(
+        enrichment={"base_url": "https://host/v1", "model": "m", "api_key": "pa55word"}
+    )
+    assert "pa55word" not in repr(settings) + str(settings) + settings.model_dump_json()
+    settings = load_settings(enrichment={"base_url": "https://ann:pa55word@host/v1", "model": "m"})
+    assert "pa55word" not in repr(settings) + str(settings)
+
+
 def test_text_that_is_not_json_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CROSSREC_EVENT_COLUMNS", "item_id=asin")
     with pytest.raises(SettingsError, match=r"CROSSREC_\* setting cannot be read.*event_columns"):

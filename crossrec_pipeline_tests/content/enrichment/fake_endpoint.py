@@ -84,6 +84,8 @@ class FakeEndpoint:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            # Head and body in one packet: else each reply waits for an acknowledgement.
+            wbufsize = -1
 
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -98,17 +100,20 @@ class FakeEndpoint:
                 self.send_response(reply.status)
                 for name, value in reply.headers.items():
                     self.send_header(name, value)
-                self.send_header("Content-Length", str(len(data)))
+                promised = int(reply.headers.get("Content-Length", len(data)))
+                if "Content-Length" not in reply.headers:
+                    self.send_header("Content-Length", str(promised))
+                self.close_connection = promised != len(data)
                 self.end_headers()
                 self.wfile.write(data)
 
-            def log_message(self, format: str, *args: Any) -> None:
+            def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
                 """Say nothing."""
 
         class Server(ThreadingHTTPServer):
             daemon_threads = True
 
-            def handle_error(self, *_: Any) -> None:
+            def handle_error(self, request: Any, client_address: Any) -> None:
                 """A client that hangs up is part of some tests."""
 
         self._server = Server(("127.0.0.1", 0), Handler)
