@@ -115,7 +115,7 @@ def _metadata(run: EnrichmentRun, items: pl.DataFrame, settings: Settings) -> di
         "requests": run.n_requests,
         "tokens": run.n_tokens,
         "estimated cost": round(run.cost, 6),
-        _ENDED: run.problem or run.budget_spent or "nothing was left to ask",
+        _ENDED: _why_it_ended(run),
         "sample": dg.MetadataValue.md(markdown_table(shown)),
         "path": dg.MetadataValue.path(settings.content_dir / "enrichments.parquet"),
         "dagster/column_lineage": lineage(
@@ -128,6 +128,14 @@ def _metadata(run: EnrichmentRun, items: pl.DataFrame, settings: Settings) -> di
             }
         ),
     }
+
+
+def _why_it_ended(run: EnrichmentRun) -> str:
+    if run.problem or run.budget_spent:
+        return str(run.problem or run.budget_spent)
+    if run.failed:
+        return f"everything was asked; some got no answer ({next(iter(run.failed))})"
+    return "nothing was left to ask"
 
 
 @dg.asset_check(
@@ -156,7 +164,7 @@ def coverage_check(
         severity=dg.AssetCheckSeverity.WARN,
         description=(
             f"{found.n_described:,} of {found.n_items:,} items are described ({wanted:g} of them "
-            f"wanted), {found.n_stale:,} otherwise by now, {found.n_refused:,} refused, "
+            f"wanted), {found.n_stale:,} descriptions are outdated, {found.n_refused:,} refused, "
             f"{found.to_ask.height:,} still to be asked for. The last run ended because: {ended}"
         ),
         metadata={

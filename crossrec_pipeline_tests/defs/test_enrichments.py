@@ -1,5 +1,8 @@
 """The asset of enrichments in Dagster: on an instance, in the daemon's eyes, and in a whole run."""
 
+import os
+import shutil
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +20,7 @@ from crossrec_pipeline.defs.enrichments import (
     items_are_left,
 )
 from crossrec_pipeline.defs.home import open_instance
+from crossrec_pipeline.defs.narration import why
 from crossrec_pipeline.resources import Warehouse
 from crossrec_pipeline.settings import Settings, load_settings
 from crossrec_pipeline_tests.built_world import BuiltWorld, built_world
@@ -211,13 +215,28 @@ def test_refused_items_are_listed_with_their_reasons(shop: Shop):
     assert not check(shop.materialise(min_share=0.76)).passed
 
 
+def test_items_without_an_answer_are_told_about_and_asked_for_again(shop: Shop):
+    def answer(received: Received) -> Reply:
+        return fails(500, "boom") if received.item["title"] == "B" else describes()
+
+    shop.endpoint.answer = answer
+    result = shop.materialise()
+    assert report(result)["left"] == 1
+    assert report(result)["ended because"] == (
+        "everything was asked; some got no answer (500 boom)"
+    )
+    shop.endpoint.answer = lambda _: describes()
+    shop.materialise()
+    assert shop.endpoint.titles == ["B"]
+
+
 def test_the_check_warns_of_outdated_descriptions(shop: Shop):
     shop.materialise()
     shop.publish(books(4).with_columns(description=pl.lit("Another.")))
     shop.endpoint.script(fails(503))
     evaluation = check(shop.materialise(min_share=0, max_failures_in_row=1))
     assert not evaluation.passed
-    assert "4 otherwise by now" in str(evaluation.description)
+    assert "4 descriptions are outdated" in str(evaluation.description)
 
 
 def test_items_are_left_as_long_as_the_budget_has_not_sufficed(shop: Shop):
@@ -228,6 +247,35 @@ def test_items_are_left_as_long_as_the_budget_has_not_sufficed(shop: Shop):
     assert not items_are_left(shop.settings())
     off = load_settings(data_dir=shop.data_dir, domains=("books",))
     assert not items_are_left(off)
+
+
+def test_an_interrupted_step_keeps_its_answers(shop: Shop):
+    def answer(received: Received) -> Reply:
+        if received.item["title"] == "C":
+            os.kill(os.getpid(), signal.SIGINT)
+        return describes()
+
+    shop.endpoint.answer = answer
+    interrupted = shop.materialise(concurrency=1)
+    assert not interrupted.success
+    with pytest.raises(KeyboardInterrupt):  # so the command line takes it for Ctrl-C
+        why(interrupted)
+    assert not (shop.settings().content_dir / "enrichments.parquet").exists()
+    shop.endpoint.answer = lambda _: describes()
+    assert shop.materialise().success
+    assert set(shop.endpoint.titles) <= {"C", "D"}
+    assert shop.described() == ["Book_A", "Book_B", "Book_C", "Book_D"]
+
+
+def test_another_machine_finds_in_the_store_what_was_paid_for(shop: Shop, tmp_path: Path):
+    settings = shop.settings().model_copy(update={"store": f"file://{tmp_path}/store"})
+    job = build_definitions(settings).resolve_job_def(ENRICH_ITEMS)
+    for n_asked in (4, 0):
+        shop.endpoint.received.clear()
+        assert job.execute_in_process(instance=shop.instance).success
+        assert len(shop.endpoint.received) == n_asked
+        assert len(shop.described()) == 4
+        shutil.rmtree(settings.content_dir)
 
 
 def test_the_warehouse_is_free_while_items_are_asked_for(shop: Shop):

@@ -97,11 +97,10 @@ def item_words(item: Mapping[str, Any]) -> str:
 
 def _plain(text: str | None) -> str:
     """Fold white space, and leave out characters that are no text (controls, formats)."""
-    kept = (
-        " " if char.isspace() else char
-        for char in text or ""
-        if char.isspace() or not unicodedata.category(char).startswith("C")
-    )
+    folded = " ".join((text or "").split())
+    if folded.isprintable():  # nearly all are, and there are many
+        return folded
+    kept = (char for char in folded if not unicodedata.category(char).startswith("C"))
     return " ".join("".join(kept).split())
 
 
