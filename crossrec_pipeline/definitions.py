@@ -50,8 +50,11 @@ def build_definitions(settings: Settings) -> dg.Definitions:
             *(catalogue.raw_asset(spec) for spec in domains),
             catalogue.staged_asset(domains),
             catalogue.publish_catalogue,
-            content.embeddings,
-            *([enrichments.enrichments] if settings.enrichment.is_on else []),
+            *(
+                [enrichments.enrichments, content.embeddings_of_enriched]
+                if settings.enrichment.is_on
+                else [content.embeddings]
+            ),
             *_log_assets(settings),
             *models.model_assets(settings),
             evaluation.ranks_asset(settings),

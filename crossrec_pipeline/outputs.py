@@ -14,8 +14,6 @@ WAREHOUSE = Output("warehouse", ("warehouse.duckdb",))
 EMBEDDINGS = Output(
     "content/embeddings", ("content/embeddings.parquet", "content/hashed_encoder.safetensors")
 )
-ENRICHMENTS = Output("content/enrichments", ("content/enrichments.parquet",))
-"""Further texts about items, which somebody may have put there."""
 DELIVERIES = Output(
     "interactions/deliveries",
     (

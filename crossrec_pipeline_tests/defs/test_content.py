@@ -103,3 +103,21 @@ def test_damaged_further_texts_stop_it_with_the_remedy(content: Content):
     with pytest.raises(dg.Failure, match=r"enrichments\.parquet cannot be read"):
         content.embed()
     assert not content.path.exists()
+
+
+@pytest.mark.parametrize(
+    ("enrichment", "expected"),
+    [
+        ({}, {"catalogue/items"}),
+        (
+            {"base_url": "http://localhost:1/v1", "model": "m"},
+            {"catalogue/items", "content/enrichments"},
+        ),
+    ],
+)
+def test_what_is_written_of_items_comes_before_their_embeddings(
+    enrichment: dict[str, str], expected: set[str]
+) -> None:
+    graph = build_definitions(load_settings(enrichment=enrichment)).resolve_asset_graph()
+    parents = graph.get(dg.AssetKey(["content", "embeddings"])).parent_keys
+    assert {key.to_user_string() for key in parents} == expected

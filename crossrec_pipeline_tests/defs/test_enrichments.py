@@ -339,12 +339,13 @@ def test_each_whole_run_goes_on_by_one_budget_until_nothing_is_left(
         "requests_per_minute": 600_000,
         "concurrency": 8,
     }
-    assert world.rebuild(enrichment=chosen) == 1
+    # What is written is embedded too.
+    assert world.rebuild(enrichment=chosen) >= 2
     assert len(endpoint.received) == most
     error = capfd.readouterr().err
     assert f"✓ content/enrichments  {most:,} rows" in error
     assert f"✗ check {COVERAGE_CHECK}: {most:,} of {n_items:,} items are described" in error
-    assert world.rebuild(enrichment=chosen) == 1
+    assert world.rebuild(enrichment=chosen) >= 2
     assert len(endpoint.received) == n_items
     assert world.rebuild(enrichment=chosen) == 0
     assert len(endpoint.received) == n_items
