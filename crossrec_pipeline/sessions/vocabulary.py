@@ -54,6 +54,30 @@ class Vocabulary:
             )
         )
 
+    def grown(self, items: pl.DataFrame) -> "Vocabulary":
+        """Return a vocabulary that has further items after its own, of which train has no event.
+
+        Parameters
+        ----------
+        items
+            Columns `item_id`, `item_type` and `title`.
+
+        Raises
+        ------
+        ValueError
+            If an id is known already or comes twice, or a type is none of `types`: codes of types
+            would change, which models have learnt by.
+        """
+        more = Vocabulary.from_items(items.with_columns(pl.lit(0).alias("support")))
+        whole = Vocabulary.from_items(pl.concat([self.frame, more.frame]))
+        ids = whole.frame["item_id"]
+        if ids.is_duplicated().any():
+            first = ids.filter(ids.is_duplicated())[0]
+            raise ValueError(f"{first!r} is known already, or comes twice")
+        if unknown := set(whole.types) - set(self.types):
+            raise ValueError(f"items of the type {min(unknown)!r} are not among {self.types}")
+        return whole
+
     @property
     def n_items(self) -> int:
         """Number of known items."""

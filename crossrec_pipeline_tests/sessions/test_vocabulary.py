@@ -65,3 +65,38 @@ def test_rows_out_of_order_are_refused() -> None:
 def test_other_columns_are_refused() -> None:
     with pytest.raises(ValueError, match="vocabulary has columns"):
         Vocabulary(VOCABULARY.frame.drop("title"))
+
+
+def _later(*item_ids: str, item_type: str = "Book") -> pl.DataFrame:
+    return pl.DataFrame(
+        {
+            "item_id": item_ids,
+            "item_type": pl.Series([item_type] * len(item_ids), dtype=pl.Enum([item_type])),
+            "title": [item_id.partition("_")[2] for item_id in item_ids],
+            "genres": [["Crime"]] * len(item_ids),
+        }
+    )
+
+
+def test_later_items_come_after_the_others_without_events() -> None:
+    grown = VOCABULARY.grown(_later("Book_N", "Book_B"))
+    assert grown.item_ids == ["Movie_Z", "Book_A", "Music_M", "Book_N", "Book_B"]
+    assert grown.support.tolist() == [9, 5, 5, 0, 0]
+    assert grown.frame["title"].to_list()[3:] == ["N", "B"]
+    assert grown.frame.head(3).equals(VOCABULARY.frame)
+    assert grown.type_codes.tolist() == [1, 0, 2, 0, 0]
+
+
+def test_no_later_items_change_nothing() -> None:
+    assert VOCABULARY.grown(_later()).digest == VOCABULARY.digest
+
+
+@pytest.mark.parametrize("item_ids", [("Book_A",), ("Book_N", "Book_N")])
+def test_an_item_is_known_once(item_ids: tuple[str, ...]) -> None:
+    with pytest.raises(ValueError, match=f"'{item_ids[0]}' is known already, or comes twice"):
+        VOCABULARY.grown(_later(*item_ids))
+
+
+def test_later_items_bring_no_new_types() -> None:
+    with pytest.raises(ValueError, match="items of the type 'Game' are not among"):
+        VOCABULARY.grown(_later("Game_G", item_type="Game"))

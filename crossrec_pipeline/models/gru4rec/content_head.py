@@ -10,27 +10,13 @@ import torch
 
 from crossrec_pipeline.errors import TrainingError
 from crossrec_pipeline.models.gru4rec.content import WEIGHTS, ContentMaps
+from crossrec_pipeline.models.gru4rec.new_rows import NewRows
 from crossrec_pipeline.models.item_content import Bags, ItemContent, TextVectors
 
 PREFIX = "content."
 """What the names of the tensors begin with, beside those of the network."""
 
 _WORDS = ("types", "genres", "creators")
-
-
-@dataclass(frozen=True)
-class NewRows:
-    """Rows of the tables for items that came later.
-
-    Attributes
-    ----------
-    vectors, weight, bias
-        Input and output vectors, float32 [M, H], and biases, float32 [M].
-    """
-
-    vectors: np.ndarray
-    weight: np.ndarray
-    bias: np.ndarray
 
 
 @dataclass(frozen=True)

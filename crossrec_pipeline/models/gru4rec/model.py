@@ -18,13 +18,14 @@ from crossrec_pipeline.models.gru4rec.checkpoint import Checkpoints
 from crossrec_pipeline.models.gru4rec.cold_bias import cold_bias
 from crossrec_pipeline.models.gru4rec.compiled import is_for_kernels
 from crossrec_pipeline.models.gru4rec.config import GRU4RecConfig
-from crossrec_pipeline.models.gru4rec.content_head import PREFIX, ContentHead, NewRows
+from crossrec_pipeline.models.gru4rec.content_head import PREFIX, ContentHead
 from crossrec_pipeline.models.gru4rec.hidden_states import (
     last_states,
     prediction_states,
     score_blocks,
 )
 from crossrec_pipeline.models.gru4rec.network import GRU4RecNetwork, folded
+from crossrec_pipeline.models.gru4rec.new_rows import NewRows
 from crossrec_pipeline.models.gru4rec.session_states import SessionStates
 from crossrec_pipeline.models.gru4rec.train import train_network
 from crossrec_pipeline.models.inner_product.factors import ItemFactors, PositionFactors
