@@ -39,7 +39,7 @@ class Bags:
     Attributes
     ----------
     words
-        Distinct words, sorted; a word's number is its place.
+        Distinct words; a word's number is its place.
     offsets, values
         Item `i` has the words ``values[offsets[i]:offsets[i + 1]]``, ascending; int64 [N + 1],
         int64.
@@ -58,7 +58,7 @@ class Bags:
         rows
             A list of texts for each item.
         words
-            The words to know, sorted; None takes those that `least` items have.
+            The words to know, each once; None takes those that `least` items have, sorted.
         least
             Items that a word must have to be known.
         """
@@ -170,8 +170,8 @@ class ItemContent:
             "" if text is None else text.encoder,
             vectors,
             found,
-            Bags.of(_said(known, "genres"), like.genres.words if like else None, least=2),
-            Bags.of(_said(known, "creators"), like.creators.words if like else None, least=2),
+            Bags.of(said(known, "genres"), like.genres.words if like else None, least=2),
+            Bags.of(said(known, "creators"), like.creators.words if like else None, least=2),
         )
 
     def save(self, path: Path) -> None:
@@ -248,11 +248,21 @@ _NO_CATALOGUE = pl.DataFrame(
 )
 
 
-def _said(known: pl.DataFrame, column: str) -> pl.Series:
-    """Return what the source says in a column, an empty list where it was filled in or is null."""
+def said(known: pl.DataFrame, column: str) -> pl.Series:
+    """Return what the source says in a column, an empty list where it was filled in or is null.
+
+    Parameters
+    ----------
+    known
+        The column, lists of texts, and `imputed`, names of columns that were filled in; null where
+        an item is unknown.
+    column
+        Which one.
+    """
     filled_in = pl.col("imputed").list.contains(column).fill_null(True)
     nothing = pl.lit([], pl.List(pl.String))
-    return known.select(pl.when(filled_in).then(nothing).otherwise(pl.col(column))).to_series()
+    said_by_source = pl.when(filled_in).then(nothing).otherwise(pl.col(column))
+    return known.select(said_by_source.fill_null([]).alias(column)).to_series()
 
 
 def _arrays(bags: Bags) -> tuple[np.ndarray, np.ndarray]:

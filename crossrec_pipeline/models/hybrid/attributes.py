@@ -1,11 +1,11 @@
 """The catalogue's words on items in; numbers that can be compared out."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 
+from crossrec_pipeline.models.item_content import Bags, said
 from crossrec_pipeline.sessions.vocabulary import Vocabulary
 
 COLUMNS = ("creators", "genres")
@@ -22,18 +22,23 @@ class ItemAttributes:
         [n_items + 1], int32.
     genre_offsets, genres
         Likewise.
+    creator_words, genre_words
+        What the numbers stand for; None where that was not kept: items that come later then have
+        neither creators nor genres.
     """
 
     creator_offsets: np.ndarray
     creators: np.ndarray
     genre_offsets: np.ndarray
     genres: np.ndarray
+    creator_words: tuple[str, ...] | None = None
+    genre_words: tuple[str, ...] | None = None
 
     @classmethod
     def unknown(cls, n_items: int) -> "ItemAttributes":
         """Nothing is known of any item."""
         offsets, values = np.zeros(n_items + 1, np.int64), np.zeros(0, np.int32)
-        return cls(offsets, values, offsets, values)
+        return cls(offsets, values, offsets, values, (), ())
 
     @classmethod
     def from_catalogue(cls, items: pl.DataFrame, vocabulary: Vocabulary) -> "ItemAttributes":
@@ -52,29 +57,40 @@ class ItemAttributes:
             how="left",
             maintain_order="left",
         )
-        filled_in = [pl.col("imputed").list.contains(name).fill_null(True) for name in COLUMNS]
-        return cls(
-            *(
-                array
-                for name, filled in zip(COLUMNS, filled_in, strict=True)
-                for array in _numbers(
-                    known.select(
-                        pl.when(filled).then(pl.lit([], pl.List(pl.String))).otherwise(pl.col(name))
-                    ).to_series()
-                )
-            )
-        )
+        creators, genres = (Bags.of(said(known, name)) for name in COLUMNS)
+        return cls(*_numbers(creators), *_numbers(genres), creators.words, genres.words)
+
+    def grown(self, items: pl.DataFrame) -> "ItemAttributes":
+        """Take in further items, after the others; words that nobody had so far get new numbers.
+
+        Parameters
+        ----------
+        items
+            Columns `creators` and `genres`, lists of texts.
+        """
+        creators = _more(self.creator_offsets, self.creators, self.creator_words, items["creators"])
+        genres = _more(self.genre_offsets, self.genres, self.genre_words, items["genres"])
+        return ItemAttributes(*creators[:2], *genres[:2], creators[2], genres[2])
 
 
-def _numbers(words: pl.Series) -> Sequence[np.ndarray]:
-    """Give each distinct word a number, without regard to case; rows become ascending."""
-    row = pl.DataFrame({"row": np.arange(len(words)), "word": words}).explode("word").drop_nulls()
-    numbered = (
-        row.with_columns(pl.col("word").str.strip_chars().str.to_lowercase())
-        .unique()
-        .with_columns((pl.col("word").rank("dense") - 1).cast(pl.Int32).alias("number"))
-        .sort("row", "number")
+_Rows = tuple[np.ndarray, np.ndarray, tuple[str, ...] | None]
+
+
+def _numbers(bags: Bags) -> tuple[np.ndarray, np.ndarray]:
+    return bags.offsets, bags.values.astype(np.int32)
+
+
+def _more(
+    offsets: np.ndarray, values: np.ndarray, words: tuple[str, ...] | None, rows: pl.Series
+) -> _Rows:
+    """Add rows of words to rows of numbers."""
+    if words is None:
+        return np.concatenate([offsets, np.full(len(rows), offsets[-1])]), values, None
+    known = set(words)
+    words += tuple(word for word in Bags.of(rows).words if word not in known)
+    added = Bags.of(rows, words)
+    return (
+        np.concatenate([offsets, offsets[-1] + added.offsets[1:]]),
+        np.concatenate([values, added.values.astype(np.int32)]),
+        words,
     )
-    counts = np.bincount(numbered["row"].to_numpy(), minlength=len(words))
-    offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])
-    return offsets, numbered["number"].to_numpy()

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import polars as pl
 
 from crossrec_pipeline.kernels import kernel
 from crossrec_pipeline.models.candidates import Queries
@@ -54,6 +55,22 @@ class ItemKnowledge:
     facts: TrainFacts
     attributes: ItemAttributes
     type_codes: np.ndarray
+
+    def grown(self, items: pl.DataFrame, type_codes: np.ndarray) -> "ItemKnowledge":
+        """Take in further items, after the others, that train has no event of.
+
+        Parameters
+        ----------
+        items
+            Columns `creators` and `genres`, lists of texts.
+        type_codes
+            Of these items, int [M].
+        """
+        return ItemKnowledge(
+            self.facts.grown(items.height),
+            self.attributes.grown(items),
+            np.concatenate([self.type_codes, type_codes.astype(self.type_codes.dtype)]),
+        )
 
 
 def features(

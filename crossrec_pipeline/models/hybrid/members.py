@@ -59,18 +59,26 @@ def check_member(name: str, model: Recommender) -> None:
 
 
 def lists_of_sessions(
-    members: Sequence[Recommender], sessions: Sequence[np.ndarray], n_best: int
+    members: Sequence[Recommender],
+    sessions: Sequence[np.ndarray],
+    n_best: int,
+    n_listed: int | None = None,
 ) -> tuple[Queries, list[Lists]]:
-    """List items for whole sessions, the `n_best` of members that score all items."""
+    """List items for whole sessions, the `n_best` of members that score all items.
+
+    Of an item from `n_listed` on the members that list know nothing: they pass over its events,
+    and list nothing for a session that has no others. None: they know all.
+    """
     queries = Queries.of(sessions)
-    return queries, [_lists(member, sessions, queries, n_best) for member in members]
+    return queries, [
+        _listed(member, queries, n_listed)
+        if isinstance(member, ListModel)
+        else _best_of_all(member, sessions, n_best)
+        for member in members
+    ]
 
 
-def _lists(
-    member: Recommender, sessions: Sequence[np.ndarray], queries: Queries, n_best: int
-) -> Lists:
-    if isinstance(member, ListModel):
-        return shares(member.lists(queries))
+def _best_of_all(member: Recommender, sessions: Sequence[np.ndarray], n_best: int) -> Lists:
     scores = member.score(sessions)
     n_best = min(n_best, scores.shape[1])
     items = np.argpartition(-scores, n_best - 1, axis=1)[:, :n_best]
@@ -81,17 +89,21 @@ def _lists(
 
 
 def lists_of_positions(
-    members: Sequence[Recommender], store: SessionStore, n_best: int
+    members: Sequence[Recommender], store: SessionStore, n_best: int, n_listed: int | None = None
 ) -> Iterator[MemberLists]:
     """List items for every event of a store after each session's first, each exactly once.
 
-    Networks run through each session once for all its positions; blocks come in their order.
+    Networks run through each session once for all its positions; blocks come in their order. For
+    `n_listed` see `lists_of_sessions`.
     """
     factored = [member for member in members if isinstance(member, FactoredScorer)]
     if not factored:
         for session, position, queries in position_queries(store, QUERIES_PER_BLOCK):
             yield MemberLists(
-                session, position, queries, [_listed(member, queries) for member in members]
+                session,
+                position,
+                queries,
+                [_listed(member, queries, n_listed) for member in members],
             )
         return
     items, offsets = np.asarray(store.item_index), np.asarray(store.offsets)
@@ -109,15 +121,34 @@ def lists_of_positions(
                 [
                     _best(member, next(hidden), n_best)
                     if isinstance(member, FactoredScorer)
-                    else _listed(member, queries)
+                    else _listed(member, queries, n_listed)
                     for member in members
                 ],
             )
 
 
-def _listed(member: Recommender, queries: Queries) -> Lists:
+def _listed(member: Recommender, queries: Queries, n_listed: int | None) -> Lists:
     assert isinstance(member, ListModel)  # `check_member` has seen to it
-    return shares(member.lists(queries))
+    if n_listed is None or not np.any(queries.item_index >= n_listed):
+        return shares(member.lists(queries))
+    known = _only_items_below(n_listed, queries)
+    is_asked = known.ends > known.begins
+    lengths = np.zeros(len(queries), dtype=np.int64)
+    lists = Lists(np.zeros(1, np.int64), np.zeros(0, np.int32), np.zeros(0, np.float32))
+    if is_asked.any():
+        asked = Queries(known.item_index, known.begins[is_asked], known.ends[is_asked])
+        lists = shares(member.lists(asked))
+        lengths[is_asked] = np.diff(lists.offsets)
+    offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
+    return Lists(offsets, lists.items, lists.scores)
+
+
+def _only_items_below(n_items: int, queries: Queries) -> Queries:
+    """Leave the events of other items out; queries may become empty."""
+    items = np.asarray(queries.item_index)
+    is_kept = items < n_items
+    place = np.concatenate([np.zeros(1, np.int64), np.cumsum(is_kept)])
+    return Queries(items[is_kept], place[queries.begins], place[queries.ends])
 
 
 def _best(member: FactoredScorer, hidden: "Tensor", n_best: int) -> Lists:

@@ -1,17 +1,20 @@
 """Fitted models and validation sessions in; one recommender that ranks by all of them out."""
 
+import json
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from pydantic import ValidationError
 from safetensors.numpy import load_file, save_file
 
 from crossrec_pipeline.errors import BundleError, TrainingError
+from crossrec_pipeline.models.additions import Additions
 from crossrec_pipeline.models.base import FitReport, PositionScores, Progress, Recommender
-from crossrec_pipeline.models.candidates import Lists, PositionLists, dense_blocks
+from crossrec_pipeline.models.candidates import ListModel, Lists, PositionLists, dense_blocks
+from crossrec_pipeline.models.growth import GrowingModel
 from crossrec_pipeline.models.hybrid.attributes import ItemAttributes
 from crossrec_pipeline.models.hybrid.config import HybridConfig
 from crossrec_pipeline.models.hybrid.examples import Examples
@@ -29,7 +32,12 @@ from crossrec_pipeline.models.popularity import log_shares
 from crossrec_pipeline.sessions.store import SessionStore
 from crossrec_pipeline.sessions.vocabulary import Vocabulary
 
+if TYPE_CHECKING:
+    from crossrec_pipeline.models.gru4rec.content_head import ContentHead
+
 _ATTRIBUTES = ("creator_offsets", "creators", "genre_offsets", "genres")
+_WORDS = ("creator_words", "genre_words")
+_N_LISTED = "n_listed"
 _FACTS = ("log_support", "trends", "age")
 
 
@@ -74,6 +82,7 @@ class Hybrid:
         self._ranker: Ranker | None = None
         self._items: ItemKnowledge | None = None
         self._floor: np.ndarray | None = None
+        self._n_listed: int | None = None
 
     def fit(
         self,
@@ -141,6 +150,54 @@ class Hybrid:
         other._ranker = ranker
         return other
 
+    @property
+    def head(self) -> "ContentHead | None":
+        """What its network has learnt of content.
+
+        None where that goes by ids alone, or there is not exactly one among members that list.
+        """
+        network = self._members.get(self._growing_member or "")
+        return network.head if isinstance(network, GrowingModel) else None
+
+    def grown(self, rows: Additions) -> "Hybrid":
+        """Return a hybrid that knows more items, as the last ones; see `growth.find_new_items`.
+
+        Its network scores them. The other members list what they have listed so far, and pass over
+        events of new items. Creators and genres of new items are compared with those of the others
+        if the bundle has kept the words (all do that were made since new items can be taken up).
+
+        Raises
+        ------
+        TrainingError
+            If it has no `head`.
+        """
+        name, head = self._growing_member, self.head
+        network = self._members.get(name or "")
+        if name is None or head is None or not isinstance(network, GrowingModel):
+            raise TrainingError(
+                "This hybrid cannot take up new items: that takes one network among its members, "
+                "trained with content. Train gru4rec with CROSSREC_TRAINING__CONTENT, such as "
+                "type,text,genres,creators, and the hybrid again."
+            )
+        items, floor = self._known_items, self.floor()
+        codes = {item_type: code for code, item_type in enumerate(head.words["types"])}
+        type_codes = np.array([codes[item_type] for item_type in rows.items["item_type"]])
+        other = Hybrid({**self._members, name: network.grown(rows)}, config=self._config)
+        other._ranker = self._fitted
+        other._items = items.grown(rows.items, type_codes)
+        # The floor is ln((events + 1) / all): without the first part it is that of no events.
+        unseen = (floor - items.facts.log_support).min()
+        other._floor = np.pad(floor, (0, rows.n_items), constant_values=unseen)
+        other._n_listed = len(floor) if self._n_listed is None else self._n_listed
+        return other
+
+    @property
+    def _growing_member(self) -> str | None:
+        scoring = [
+            name for name, member in self._members.items() if not isinstance(member, ListModel)
+        ]
+        return scoring[0] if len(scoring) == 1 else None
+
     def floor(self) -> np.ndarray:
         """Return `log_shares` of train, which are below all scores of lists."""
         if self._floor is None:
@@ -150,13 +207,13 @@ class Hybrid:
     def score(self, sessions: Sequence[np.ndarray]) -> np.ndarray:
         """Score every item as the next one of each (non-empty) session, float32 [B, n_items]."""
         members = list(self._members.values())
-        queries, lists = lists_of_sessions(members, sessions, self._config.n_best)
+        queries, lists = lists_of_sessions(members, sessions, self._config.n_best, self._n_listed)
         return self._fitted.lists(lists, queries, self._known_items).dense(self.floor())
 
     def position_lists(self, store: SessionStore) -> Iterator[PositionLists]:
         """List items for every event of a store after each session's first, each exactly once."""
         members = list(self._members.values())
-        for block in lists_of_positions(members, store, self._config.n_best):
+        for block in lists_of_positions(members, store, self._config.n_best, self._n_listed):
             ranked: Lists = self._fitted.lists(block.lists, block.queries, self._known_items)
             yield PositionLists(block.session, block.position, ranked)
 
@@ -182,7 +239,10 @@ class Hybrid:
             "floor": self.floor(),
             **{name: getattr(items.facts, name) for name in _FACTS},
             **{name: getattr(items.attributes, name) for name in _ATTRIBUTES},
+            **_kept_words(items.attributes),
         }
+        if self._n_listed is not None:
+            tensors[_N_LISTED] = np.array([self._n_listed])
         with tempfile.TemporaryDirectory() as folder:
             for name, member in self._members.items():
                 file = Path(folder) / "weights.safetensors"
@@ -214,9 +274,13 @@ class Hybrid:
                 f"The configuration beside {weights} is not a hybrid's ({error}). Train the model "
                 "again."
             ) from None
-        members = _restore_members(config["members"], tensors, vocabulary)
-        attributes = ItemAttributes(**{name: tensors[name] for name in _ATTRIBUTES})
+        n_listed = int(tensors[_N_LISTED][0]) if _N_LISTED in tensors else None
+        members = _restore_members(config["members"], tensors, vocabulary, n_listed)
+        attributes = ItemAttributes(
+            **{name: tensors[name] for name in _ATTRIBUTES}, **_read_words(tensors)
+        )
         model = cls(members, attributes, options)
+        model._n_listed = n_listed
         text = tensors["reranker"].tobytes().decode()
         model._ranker = Ranker(
             tensors["weights"],
@@ -260,13 +324,35 @@ def _sessions_up_to(store: SessionStore, n_predictions: int, seed: int) -> Sessi
     return store.only(np.sort(drawn[:enough]))
 
 
+def _kept_words(attributes: ItemAttributes) -> dict[str, np.ndarray]:
+    """Write what the attributes' numbers stand for as bytes of JSON."""
+    kept = {name: getattr(attributes, name) for name in _WORDS}
+    return {
+        name: np.frombuffer(json.dumps(words, ensure_ascii=False).encode(), dtype=np.uint8)
+        for name, words in kept.items()
+        if words is not None
+    }
+
+
+def _read_words(tensors: Mapping[str, np.ndarray]) -> dict[str, tuple[str, ...]]:
+    """Read what `_kept_words` wrote; earlier bundles have none."""
+    return {
+        name: tuple(json.loads(tensors[name].tobytes().decode()))
+        for name in _WORDS
+        if name in tensors
+    }
+
+
 def _restore_members(
     configs: Mapping[str, Mapping[str, Any]],
     tensors: Mapping[str, np.ndarray],
     vocabulary: Vocabulary,
+    n_listed: int | None,
 ) -> dict[str, Recommender]:
+    """Restore the members; those that list know the first `n_listed` items, None being all."""
     from crossrec_pipeline.models.registry import model_class  # it knows this module by name
 
+    listed = vocabulary if n_listed is None else Vocabulary(vocabulary.frame.head(n_listed))
     members = {}
     with tempfile.TemporaryDirectory() as folder:
         for name, config in configs.items():
@@ -277,5 +363,7 @@ def _restore_members(
                 if tensor.startswith(f"{name}/")
             }
             save_file(own, file)
-            members[name] = model_class(config["kind"]).restore(config["config"], file, vocabulary)
+            member = model_class(config["kind"])
+            known = listed if issubclass(member, ListModel) else vocabulary
+            members[name] = member.restore(config["config"], file, known)
     return members

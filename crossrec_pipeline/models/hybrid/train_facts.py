@@ -47,3 +47,11 @@ class TrainFacts:
             np.array(trends, dtype=np.float32),
             (1 - last / max(len(items), 1)).astype(np.float32),
         )
+
+    def grown(self, n_items: int) -> "TrainFacts":
+        """Add so many items that train has no event of."""
+        return TrainFacts(
+            np.pad(self.log_support, (0, n_items)),
+            np.pad(self.trends, ((0, 0), (0, n_items))),
+            np.pad(self.age, (0, n_items), constant_values=1),
+        )
