@@ -22,8 +22,6 @@ ITEM_COLUMNS: dict[str, pl.DataType] = {
     "genres": pl.List(pl.String()),
 }
 """What the catalogue says of the items; lists are empty where it says nothing."""
-_VECTORS = {"input_vector": "vectors", "output_vector": "weight"}
-_BIAS = "bias"
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,10 +56,10 @@ class Additions(NewRows):
     @cached_property
     def frame(self) -> pl.DataFrame:
         """All of it, one row an item: vectors are arrays of float32."""
-        parts = {name: getattr(self, attribute) for name, attribute in _VECTORS.items()}
         return self.items.with_columns(
-            *(pl.Series(name, values) for name, values in parts.items()),
-            pl.Series(_BIAS, self.bias),
+            pl.Series("input_vector", self.vectors),
+            pl.Series("output_vector", self.weight),
+            pl.Series("bias", self.bias),
         )
 
     @cached_property
@@ -93,8 +91,9 @@ class Additions(NewRows):
         try:
             frame = pl.read_parquet(path)
             found = cls(
-                *(frame[name].to_numpy() for name in _VECTORS),
-                frame[_BIAS].to_numpy(),
+                frame["input_vector"].to_numpy(),
+                frame["output_vector"].to_numpy(),
+                frame["bias"].to_numpy(),
                 frame.select(pl.col(name).cast(dtype) for name, dtype in ITEM_COLUMNS.items()),
             )
             same = found.version == version

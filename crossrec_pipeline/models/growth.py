@@ -100,7 +100,7 @@ def find_new_items(
         pl.col("item_type").cast(pl.String),
         said(known, "creators"),
         said(known, "genres"),
-    ).select(ITEM_COLUMNS)
+    ).select(*ITEM_COLUMNS)
     additions = Additions(
         rows.vectors[tells], rows.weight[tells], rows.bias[tells], items.filter(tells)
     )

@@ -276,8 +276,11 @@ class Hybrid:
             ) from None
         n_listed = int(tensors[_N_LISTED][0]) if _N_LISTED in tensors else None
         members = _restore_members(config["members"], tensors, vocabulary, n_listed)
+        creator_words, genre_words = (_read_words(tensors, name) for name in _WORDS)
         attributes = ItemAttributes(
-            **{name: tensors[name] for name in _ATTRIBUTES}, **_read_words(tensors)
+            **{name: tensors[name] for name in _ATTRIBUTES},
+            creator_words=creator_words,
+            genre_words=genre_words,
         )
         model = cls(members, attributes, options)
         model._n_listed = n_listed
@@ -334,13 +337,9 @@ def _kept_words(attributes: ItemAttributes) -> dict[str, np.ndarray]:
     }
 
 
-def _read_words(tensors: Mapping[str, np.ndarray]) -> dict[str, tuple[str, ...]]:
+def _read_words(tensors: Mapping[str, np.ndarray], name: str) -> tuple[str, ...] | None:
     """Read what `_kept_words` wrote; earlier bundles have none."""
-    return {
-        name: tuple(json.loads(tensors[name].tobytes().decode()))
-        for name in _WORDS
-        if name in tensors
-    }
+    return tuple(json.loads(tensors[name].tobytes().decode())) if name in tensors else None
 
 
 def _restore_members(

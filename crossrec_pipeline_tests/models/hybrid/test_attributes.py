@@ -1,3 +1,4 @@
+from dataclasses import replace
 from itertools import pairwise
 
 import polars as pl
@@ -32,3 +33,26 @@ def test_nothing_is_known_of_any_item():
     found = ItemAttributes.unknown(2)
     assert _rows(found.creator_offsets, found.creators) == [[], []]
     assert _rows(found.genre_offsets, found.genres) == [[], []]
+
+
+def test_further_items_are_numbered_by_the_same_words():
+    items = pl.DataFrame({"creators": [["Zoe", "ANN "], [], ["zoe"]], "genres": [["rock"], [], []]})
+
+    found = ItemAttributes.from_catalogue(CATALOGUE, VOCABULARY).grown(items)
+
+    # Nobody was Zoe so far: number 2.
+    assert _rows(found.creator_offsets, found.creators)[4:] == [[0, 2], [], [2]]
+    assert _rows(found.creator_offsets, found.creators)[:4] == [[0, 1], [1], [], []]
+    assert _rows(found.genre_offsets, found.genres)[4:] == [[2], [], []]
+    assert found.creator_words == ("ann", "bo", "zoe")
+    assert found.creators.dtype == "int32"
+
+
+def test_without_words_further_items_have_none():
+    known = ItemAttributes.from_catalogue(CATALOGUE, VOCABULARY)
+    numbers_only = replace(known, creator_words=None)
+
+    found = numbers_only.grown(pl.DataFrame({"creators": [["Ann"]], "genres": [["Rock"]]}))
+
+    assert _rows(found.creator_offsets, found.creators) == [[0, 1], [1], [], [], []]
+    assert _rows(found.genre_offsets, found.genres)[4:] == [[2]]

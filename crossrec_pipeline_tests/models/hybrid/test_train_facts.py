@@ -25,3 +25,11 @@ def test_an_empty_train_tells_nothing():
     facts = TrainFacts.of(SessionStore.from_sequences([]), n_items=2)
     assert facts.log_support.tolist() == [0, 0]
     assert facts.age.tolist() == [1, 1]
+
+
+def test_further_items_are_as_one_without_events():
+    store = SessionStore.from_sequences([[0] * 18, [1, 1]])
+    found, counted = TrainFacts.of(store, n_items=2).grown(1), TrainFacts.of(store, n_items=3)
+    for name in ("log_support", "trends", "age"):
+        assert getattr(found, name).tolist() == getattr(counted, name).tolist()
+        assert getattr(found, name).dtype == getattr(counted, name).dtype
