@@ -91,9 +91,9 @@ class Additions(NewRows):
         try:
             frame = pl.read_parquet(path)
             found = cls(
-                frame["input_vector"].to_numpy(),
-                frame["output_vector"].to_numpy(),
-                frame["bias"].to_numpy(),
+                frame["input_vector"].to_numpy(writable=True),
+                frame["output_vector"].to_numpy(writable=True),
+                frame["bias"].to_numpy(writable=True),
                 frame.select(pl.col(name).cast(dtype) for name, dtype in ITEM_COLUMNS.items()),
             )
             same = found.version == version

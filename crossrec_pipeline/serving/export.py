@@ -1,7 +1,8 @@
 """A model bundle and the catalogue in; the folder that a service reads, written whole, out.
 
 ``<serving_dir>/<kind>/<version>/`` holds ``manifest.json``, the bundle's own files, details of all
-items with a search index, the figures of the last evaluation, and what the engine maps into memory.
+items with a search index, the figures of the last evaluation, the items that came after the
+training, and what the engine maps into memory.
 ``<serving_dir>/catalogue.parquet`` holds the details of the catalogue, for exports to come.
 """
 
@@ -28,6 +29,7 @@ from crossrec_pipeline.atomic import (
 )
 from crossrec_pipeline.digests import frame_digest, json_digest
 from crossrec_pipeline.errors import BundleError
+from crossrec_pipeline.models.additions import Additions
 from crossrec_pipeline.models.promotions import earlier_champions, read_champion, read_promotions
 from crossrec_pipeline.models.registry import CARD, VOCABULARY, Bundle
 from crossrec_pipeline.models.registry import MANIFEST as BUNDLE_MANIFEST
@@ -38,7 +40,7 @@ from crossrec_pipeline.serving.items.catalogue import SEARCH, write_items
 from crossrec_pipeline.serving.items.details import CATALOGUE, catalogue_details, item_details
 from crossrec_pipeline.sessions.vocabulary import Vocabulary
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 """Raise it whenever anything in an export is written differently; the engine counts its own."""
 MANIFEST = "manifest.json"
 CATALOGUE_FILE = "catalogue.parquet"
@@ -46,7 +48,8 @@ CATALOGUE_FILE = "catalogue.parquet"
 _BUNDLE = "bundle"
 _ENGINE = "engine"
 _FIGURES = "figures.json"
-_KEYS = ("kind", "version", "data_version", "inputs", "engine", "files")
+_ADDITIONS = "additions.parquet"
+_KEYS = ("kind", "version", "data_version", "inputs", "added", "engine", "files")
 _REMEDY = "Delete the folder: it is made again when the service starts, or by `crossrec run`."
 
 
@@ -112,6 +115,23 @@ class Export:
         return self.path / _ENGINE
 
     @property
+    def added(self) -> dict[str, int]:
+        """Number of items that came after the training, by type; those without any are left out."""
+        return self.manifest["added"]
+
+    @property
+    def additions(self) -> Additions | None:
+        """The items that came after the training, as `load_engine` takes them; None without any.
+
+        Raises
+        ------
+        BundleError
+            If they cannot be read.
+        """
+        version = self.manifest["inputs"]["additions"]
+        return None if version is None else Additions.open(self.path / _ADDITIONS, version)
+
+    @property
     def figures(self) -> Evaluation | None:
         """The figures of the last evaluation; None where there are none.
 
@@ -150,7 +170,13 @@ def export_path(serving_dir: Path, bundle: Bundle) -> Path:
     return serving_dir / bundle.kind / bundle.version
 
 
-def export_bundle(bundle: Bundle, serving_dir: Path, *, figures: Evaluation | None = None) -> Path:
+def export_bundle(
+    bundle: Bundle,
+    serving_dir: Path,
+    *,
+    figures: Evaluation | None = None,
+    additions: Additions | None = None,
+) -> Path:
     """Make a bundle's export, unless the very same one is there; one process waits for another.
 
     Parameters
@@ -161,6 +187,9 @@ def export_bundle(bundle: Bundle, serving_dir: Path, *, figures: Evaluation | No
         Holds the exports, and the catalogue of `write_catalogue` where there is one.
     figures
         Of the bundle's evaluation. Without any, those of an earlier export of it are kept.
+    additions
+        Items that came after the training. None keeps those of an earlier export of it;
+        `Additions.none()` takes them away.
 
     Raises
     ------
@@ -170,8 +199,11 @@ def export_bundle(bundle: Bundle, serving_dir: Path, *, figures: Evaluation | No
     target = export_path(serving_dir, bundle)
     with _exports_held(serving_dir):
         earlier = _readable(target)
-        if figures is None and earlier is not None and earlier.data_version == bundle.data_version:
-            figures = earlier.figures
+        if earlier is not None and earlier.data_version == bundle.data_version:
+            figures = earlier.figures if figures is None else figures
+            additions = earlier.additions if additions is None else additions
+        if additions is not None and additions.n_items == 0:
+            additions = None
         catalogue = _read_catalogue(serving_dir)
         inputs = {
             "format_version": FORMAT_VERSION,
@@ -179,10 +211,11 @@ def export_bundle(bundle: Bundle, serving_dir: Path, *, figures: Evaluation | No
             "bundle": bundle.data_version,
             "catalogue": frame_digest(catalogue),
             "figures": None if figures is None else json_digest(figures.model_dump()),
+            "additions": None if additions is None else additions.version,
         }
         if earlier is None or earlier.manifest["inputs"] != inputs:
             with atomic_directory(target) as partial:
-                _write(partial, bundle, catalogue, figures, inputs)
+                _write(partial, bundle, catalogue, figures, additions, inputs)
     return target
 
 
@@ -277,7 +310,7 @@ def _exports_held(serving_dir: Path) -> Iterator[None]:
 def _readable(path: Path) -> Export | None:
     try:
         export = open_export(path)
-        _ = export.figures
+        _ = export.figures, export.additions
     except BundleError:
         return None
     return export
@@ -300,6 +333,7 @@ def _write(
     bundle: Bundle,
     catalogue: pl.DataFrame,
     figures: Evaluation | None,
+    additions: Additions | None,
     inputs: dict[str, Any],
 ) -> None:
     """Write an export's files, and the manifest last."""
@@ -307,10 +341,13 @@ def _write(
     for name in (*bundle.manifest["files"], BUNDLE_MANIFEST, CARD):
         _link(bundle.path / name, partial / _BUNDLE / name)
     vocabulary = Vocabulary.load(partial / _BUNDLE / VOCABULARY)
+    if additions is not None:
+        additions.save(partial / _ADDITIONS)
+        vocabulary = vocabulary.grown(additions.items)
     write_items(item_details(catalogue, vocabulary), partial)
     if figures is not None:
         (partial / _FIGURES).write_text(figures.model_dump_json(indent=1), encoding="utf-8")
-    notes = prepare_engine(partial / _BUNDLE, partial / _ENGINE)
+    notes = prepare_engine(partial / _BUNDLE, partial / _ENGINE, additions)
     manifest = {
         "format_version": FORMAT_VERSION,
         "kind": bundle.kind,
@@ -318,6 +355,7 @@ def _write(
         "data_version": bundle.data_version,
         "made_at": datetime.now(UTC).isoformat(),
         "inputs": inputs,
+        "added": {} if additions is None else additions.by_type,
         "engine": notes,
         "files": {
             path.relative_to(partial).as_posix(): path.stat().st_size

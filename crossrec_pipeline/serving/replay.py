@@ -96,14 +96,16 @@ def replay(service: Service, loaded: LoadedBundle, sessions: Sequence[Sequence[s
     service
         Where to ask.
     loaded
-        The model that should answer.
+        The model that should answer, with the items that came after its training. A service that
+        has not taken them up yet is waited for.
     sessions
         Item ids, oldest first. What the model does not know is passed over, as a service does.
 
     Raises
     ------
     EvaluationError
-        If the service cannot be reached, refuses a request, or answers with another model.
+        If the service cannot be reached, refuses a request, or answers with another model or
+        number of items.
     """
     vocabulary = loaded.vocabulary
     known = [[item_id for item_id in session if item_id in vocabulary] for session in sessions]
@@ -159,6 +161,7 @@ class _Asker:
         if service.api_key is not None:
             self._headers["X-API-Key"] = service.api_key
         self._expected = loaded.bundle
+        self._n_items = loaded.vocabulary.n_items
         self._connection = connect(parts.netloc, timeout=_PATIENCE_SECONDS)
 
     def __enter__(self) -> "_Asker":
@@ -168,9 +171,20 @@ class _Asker:
         self._connection.close()
 
     def model(self) -> dict[str, Any]:
-        described = self._ask("GET", "/v1/model")
-        self._check_model(described)
-        return described
+        """Describe the model; an export that was just made is taken up within moments."""
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        while True:
+            described = self._ask("GET", "/v1/model")
+            self._check_model(described)
+            if described["n_items"] == self._n_items:
+                return described
+            if time.monotonic() > deadline:
+                raise EvaluationError(
+                    f"{self._url} answers with {described['n_items']:,} items of "
+                    f"{described['name']}, not with the {self._n_items:,} of its export. See its "
+                    "log for why it has not taken the export up, or start it again."
+                )
+            time.sleep(_PAUSE_SECONDS)
 
     def recommendations(
         self, session: list[str], state: str | None, *, keeps_state: bool
@@ -219,6 +233,9 @@ def _compare(loaded: LoadedBundle, answers: list[_Answer]) -> Iterator[tuple[str
         scores = loaded.model.score([vocabulary.encode(session) for session, _ in block])
         best, _ = top_k(scores, TOP_K)
         for (session, items), row, expected in zip(block, scores, best, strict=True):
+            if unknown := next((item for item in items if item not in vocabulary), None):
+                yield f"after {session}: {unknown!r}, which is not known offline", 0.0
+                continue
             given = vocabulary.encode(items)
             found = len(np.intersect1d(given, expected)) / len(expected)
             if _is_same_list(given, expected, row):

@@ -34,8 +34,10 @@ class Served:
         Who named it, and why.
     export
         Where all of it was read from.
-    bundle, vocabulary
+    bundle
         Of the model.
+    vocabulary
+        Of the model, and then the items that came after its training.
     engine
         Ranks; used by one thread at a time.
     catalogue
@@ -96,7 +98,7 @@ def open_served(champion: Champion, models_dir: Path, serving_dir: Path) -> Serv
             f"{export.path} is of the content {export.data_version}, but the champion is "
             f"{champion.data_version}. Delete the folder: it is made again."
         )
-    engine, vocabulary, bundle = load_engine(export.bundle_dir, export.engine_dir)
+    engine, vocabulary, bundle = load_engine(export.bundle_dir, export.engine_dir, export.additions)
     return Served(
         champion=champion,
         export=export,

@@ -5,6 +5,7 @@ from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime, timedelta
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -69,7 +70,7 @@ def items(*titles: str) -> pl.DataFrame:
     )
 
 
-def exported(bundle: Bundle, serving_dir: Path, **options: Evaluation) -> Export:
+def exported(bundle: Bundle, serving_dir: Path, **options: Any) -> Export:
     return open_export(export_bundle(bundle, serving_dir, **options))
 
 
@@ -190,9 +191,9 @@ def test_a_truncated_file_is_named_and_made_again(bundle: Bundle, serving_dir: P
     ("manifest", "message"),
     [
         ("", "cannot be read"),
-        ("[]", "format version None; this version reads 1"),
-        ('{"format_version": 99}', "format version 99; this version reads 1"),
-        ('{"format_version": 1}', "has no 'kind'"),
+        ("[]", "format version None; this version reads 2"),
+        ('{"format_version": 99}', "format version 99; this version reads 2"),
+        ('{"format_version": 2}', "has no 'kind'"),
     ],
 )
 def test_a_manifest_that_is_none_is_refused(

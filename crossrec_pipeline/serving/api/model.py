@@ -25,6 +25,7 @@ def add_model(app: FastAPI, service: Service) -> None:
                 reason=served.champion.reason,
                 types=served.vocabulary.types,
                 n_items=served.vocabulary.n_items,
+                added=served.export.added,
                 kernel=served.kernel,
                 card=served.card,
                 evaluation=served.evaluation,

@@ -147,7 +147,9 @@ class ItemDetail(FoundItem):
     description: str | None = None
     release_date: Annotated[str | None, Field(description="YYYY-MM-DD")] = None
     popularity: Annotated[float | None, Field(description="percentile within its type, 0 to 1")]
-    train_events: Annotated[int, Field(ge=0, description="events the model learnt it from")]
+    train_events: Annotated[
+        int, Field(ge=0, description="events the model learnt it from; 0 of one that came later")
+    ]
 
 
 class Figure(_Given):
@@ -220,7 +222,11 @@ class ModelAnswer(_Given):
     promoted_at: str | None
     reason: Annotated[str | None, Field(description="why it was promoted")]
     types: list[str]
-    n_items: int
+    n_items: Annotated[int, Field(description="that can be recommended")]
+    added: Annotated[
+        dict[str, int],
+        Field(description="how many of them came after the training, by type; others have none"),
+    ]
     kernel: Annotated[dict[str, str | float | int | bool | None], Field(description="what ranks")]
     card: Annotated[str, Field(description="the model card, Markdown")]
     evaluation: Annotated[Evaluation | None, Field(description="null where none was exported")]

@@ -1,6 +1,7 @@
 """Queries in; what a GRU4Rec recommends out, read event by event or from where a token left off."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,22 @@ from crossrec_pipeline.models.inner_product.exact import exact_scores
 from crossrec_pipeline.serving.engine.base import MOST_INFLUENCES, Query, Ranking
 from crossrec_pipeline.serving.engine.search import Found, ItemSearch
 from crossrec_pipeline.serving.engine.state_token import read_token, write_token
+
+
+@dataclass(frozen=True)
+class LaterItems:
+    """Items that were added to a model after its training.
+
+    Attributes
+    ----------
+    first
+        Index of the first of them.
+    version
+        Of the items and what they are scored by.
+    """
+
+    first: int
+    version: str
 
 
 class GRU4RecEngine:
@@ -27,6 +44,8 @@ class GRU4RecEngine:
         Of the model; tokens of another are passed over.
     notes
         Goes into `description`.
+    later
+        What was added to the model, if anything was.
     """
 
     def __init__(
@@ -37,6 +56,7 @@ class GRU4RecEngine:
         search: ItemSearch,
         data_version: str,
         notes: dict[str, Any],
+        later: LaterItems | None = None,
     ) -> None:
         self._states = states
         self._weight = weight
@@ -44,6 +64,7 @@ class GRU4RecEngine:
         self._search = search
         self._data_version = data_version
         self._notes = notes
+        self._later = later
 
     def rank(self, queries: Sequence[Query]) -> list[Ranking]:
         """Answer each query; see `Engine`.
@@ -68,7 +89,7 @@ class GRU4RecEngine:
             Ranking(
                 items,
                 scores,
-                write_token(self._data_version, sessions[number], state[:, number])
+                write_token(self._model_of(sessions[number]), sessions[number], state[:, number])
                 if query.wants_state
                 else None,
                 influences.get(number),
@@ -98,10 +119,25 @@ class GRU4RecEngine:
             # Influences need the state after every event.
             if query.state is None or query.wants_influence:
                 continue
-            token = read_token(query.state, self._data_version, session, self._states.shape)
-            if token is not None:
-                n_read[number], begin[:, number] = token.n_events, token.state
+            for model in self._models():
+                token = read_token(query.state, model, session, self._states.shape)
+                if token is not None:
+                    n_read[number], begin[:, number] = token.n_events, token.state
         return n_read, begin
+
+    def _models(self) -> list[str]:
+        """Name what tokens may be of."""
+        later = self._later
+        return [self._data_version, *([f"{self._data_version}+{later.version}"] if later else [])]
+
+    def _model_of(self, session: np.ndarray) -> str:
+        """Name what a token is of.
+
+        An item that came later has another index, or other vectors, once others come or go. Tokens
+        of sessions without any outlive that.
+        """
+        has_later = self._later is not None and session.max() >= self._later.first
+        return self._models()[-1 if has_later else 0]
 
     def _run(
         self, sessions: Sequence[np.ndarray], begin: np.ndarray

@@ -168,7 +168,9 @@ def open_item_table(
             f"{path} is of format {found[0]} and model {found[1]}, not of format "
             f"{FORMAT_VERSION} and model {data_version}. {_REMEDY}"
         )
-    arrays = {name: _map(folder / f"{name}.npy", shape) for name, shape in notes["shapes"].items()}
+    arrays = {
+        name: map_array(folder / f"{name}.npy", shape) for name, shape in notes["shapes"].items()
+    }
     panels = {
         "bytes": Panels(
             arrays["byte_cells"],
@@ -248,7 +250,14 @@ def _write_notes(folder: Path, notes: dict[str, Any]) -> None:
     (folder / NOTES).write_text(json.dumps(notes, indent=1) + "\n", encoding="utf-8")
 
 
-def _map(path: Path, shape: list[int]) -> np.ndarray:
+def map_array(path: Path, shape: list[int]) -> np.ndarray:
+    """Map an array that `numpy.save` wrote; processes share its pages.
+
+    Raises
+    ------
+    BundleError
+        If there is none, or it is of another shape.
+    """
     try:
         # Copy-on-write, since compiled code would be compiled again for arrays that are read-only.
         array = np.asarray(np.load(path, mmap_mode="c"))
