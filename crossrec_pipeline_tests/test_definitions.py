@@ -117,6 +117,7 @@ def test_who_reads_whom(defs: dg.Definitions):
     assert parents("serving/export") == {
         "models/champion",
         "catalogue/items",
+        "content/embeddings",
         "evaluation/report",
     }
     assert parents("evaluation/controls") == {

@@ -451,7 +451,7 @@ def _train_in_processes(
     group_name="models",
     kinds={"lightgbm"},
     owners=["team:ml"],
-    code_version="1",
+    code_version="2",
     pool=DUCKDB_POOL,
     # Items and sessions are read, and their changes come back through the members.
     automation_condition=with_upstream(ignoring=dg.AssetSelection.assets(ITEMS_KEY, SEQUENCES_KEY)),

@@ -8,15 +8,18 @@ import numpy as np
 
 from crossrec_pipeline.defs.automation import with_upstream
 from crossrec_pipeline.defs.catalogue import ITEMS_KEY
+from crossrec_pipeline.defs.content import EMBEDDINGS_KEY
 from crossrec_pipeline.defs.failures import reports_errors
+from crossrec_pipeline.defs.metadata import counts_table
 from crossrec_pipeline.defs.models import CHAMPION_KEY, REPORT_KEY
 from crossrec_pipeline.defs.stored import stored
 from crossrec_pipeline.errors import BundleError, EvaluationError
 from crossrec_pipeline.models.promotions import read_champion
-from crossrec_pipeline.models.registry import find_bundle, load_bundle
+from crossrec_pipeline.models.registry import Bundle, LoadedBundle, find_bundle, load_bundle
 from crossrec_pipeline.outputs import (
     ALL_BUNDLES,
     CHAMPION,
+    EMBEDDINGS,
     EXPORTS,
     REPORT,
     SESSIONS,
@@ -27,6 +30,9 @@ from crossrec_pipeline.sessions.store import SessionDataset
 from crossrec_pipeline.settings import Settings
 
 if TYPE_CHECKING:
+    import polars as pl
+
+    from crossrec_pipeline.models.growth import NewItems
     from crossrec_pipeline.serving.export import Export
     from crossrec_pipeline.serving.replay import Replay
 
@@ -39,20 +45,21 @@ _WARM_SESSIONS = 8
 
 @dg.asset(
     key=EXPORT_KEY,
-    deps=[CHAMPION_KEY, ITEMS_KEY, REPORT_KEY],
+    deps=[CHAMPION_KEY, ITEMS_KEY, EMBEDDINGS_KEY, REPORT_KEY],
     group_name="serving",
     kinds={"parquet", "http"},
     owners=["team:ml"],
-    code_version="1",
+    code_version="2",
     pool=DUCKDB_POOL,
     automation_condition=with_upstream(),
     description=(
         "What the service reads of the champion: the bundle, details of all items with a search "
-        "index, the figures of the last evaluation, and what its engine maps into memory."
+        "index, the figures of the last evaluation, and what its engine maps into memory. A "
+        "champion that was trained with content takes up the items that came since."
     ),
 )
 @reports_errors
-@stored(reads=[WAREHOUSE, SESSIONS, CHAMPION, REPORT, *ALL_BUNDLES], writes=[EXPORTS])
+@stored(reads=[WAREHOUSE, EMBEDDINGS, SESSIONS, CHAMPION, REPORT, *ALL_BUNDLES], writes=[EXPORTS])
 def export(settings: dg.ResourceParam[Settings], warehouse: Warehouse) -> dg.MaterializeResult:
     """Export the champion, and see that it ranks."""
     # They import what searches and serves, which loading the definitions must not.
@@ -66,9 +73,14 @@ def export(settings: dg.ResourceParam[Settings], warehouse: Warehouse) -> dg.Mat
 
     champion = find_bundle(settings.models_dir, "champion")
     began = time.perf_counter()
-    write_catalogue(warehouse.read("catalogue.items"), settings.serving_dir)
+    items = warehouse.read("catalogue.items")
+    # Before anything is written: should it fail, the export that is there goes on.
+    new = _new_items(champion, items, settings)
+    write_catalogue(items, settings.serving_dir)
     figures = read_figures(champion, settings)
-    exported = open_export(export_bundle(champion, settings.serving_dir, figures=figures))
+    exported = open_export(
+        export_bundle(champion, settings.serving_dir, figures=figures, additions=new.additions)
+    )
     seconds = time.perf_counter() - began
     prune_exports(settings.serving_dir, settings.models_dir)
     kernel = _warm(exported, settings)
@@ -81,6 +93,9 @@ def export(settings: dg.ResourceParam[Settings], warehouse: Warehouse) -> dg.Mat
             "MB": exported.size_bytes / 1e6,
             "MB of the search index": exported.search_bytes / 1e6,
             "seconds": round(seconds, 3),
+            "items added": new.additions.n_items,
+            "items added, by type": counts_table(exported.added, "type", "items"),
+            "items left out": counts_table(new.left_out, "reason", "items"),
             "figures": "of the last evaluation" if figures else "none of this model",
         },
         data_version=dg.DataVersion(exported.content),
@@ -101,6 +116,23 @@ def export_is_whole(settings: Settings) -> bool:
     return found.data_version == champion.data_version
 
 
+def _new_items(champion: Bundle, items: "pl.DataFrame", settings: Settings) -> "NewItems":
+    """Find what the champion can take up of the items that it was not trained on.
+
+    Raises
+    ------
+    TrainingError
+        If it has learnt from texts of another encoder.
+    """
+    from crossrec_pipeline.content.embeddings import EMBEDDINGS_FILE, ItemEmbeddings
+    from crossrec_pipeline.models.growth import find_new_items
+
+    path = settings.content_dir / EMBEDDINGS_FILE
+    text = ItemEmbeddings.open(path) if path.exists() else None
+    loaded = load_bundle(champion.path)
+    return find_new_items(loaded.model, loaded.vocabulary, items, text)
+
+
 def _warm(exported: "Export", settings: Settings) -> dict[str, Any]:
     """Load the engine and rank some test sessions; say what ranks.
 
@@ -112,7 +144,9 @@ def _warm(exported: "Export", settings: Settings) -> dict[str, Any]:
     from crossrec_pipeline.serving.engine.base import Query
     from crossrec_pipeline.serving.engine.load import load_engine
 
-    engine, vocabulary, _ = load_engine(exported.bundle_dir, exported.engine_dir)
+    engine, vocabulary, _ = load_engine(
+        exported.bundle_dir, exported.engine_dir, exported.additions
+    )
     sessions = [
         vocabulary.encode(item_id for item_id in session if item_id in vocabulary)
         for session in _test_sessions(settings, _WARM_SESSIONS)
@@ -128,7 +162,7 @@ def _warm(exported: "Export", settings: Settings) -> dict[str, Any]:
     name=REPLAY_CHECK,
     description=(
         "After every beginning of some test sessions a running service recommends, over HTTP, what "
-        "the champion ranks first offline."
+        "the champion ranks first offline, with the items that came after its training."
     ),
 )
 @reports_errors
@@ -138,7 +172,7 @@ def replay_check(settings: dg.ResourceParam[Settings]) -> dg.AssetCheckResult:
     from crossrec_pipeline.serving.local_service import local_service
     from crossrec_pipeline.serving.replay import Service, replay
 
-    champion = load_bundle(find_bundle(settings.models_dir, "champion").path)
+    champion = _as_exported(settings)
     sessions = _test_sessions(settings, _REPLAYED_SESSIONS)
     url, keys = settings.serving.check_url, settings.serving.api_keys
     try:
@@ -153,6 +187,19 @@ def replay_check(settings: dg.ResourceParam[Settings]) -> dg.AssetCheckResult:
             passed=False, severity=dg.AssetCheckSeverity.ERROR, description=str(error)
         )
     return _verdict(found)
+
+
+def _as_exported(settings: Settings) -> LoadedBundle:
+    """Load the champion from its bundle, with the items that its export adds."""
+    from crossrec_pipeline.serving.engine.load import grown_bundle
+    from crossrec_pipeline.serving.export import export_path, open_export
+
+    champion = load_bundle(find_bundle(settings.models_dir, "champion").path)
+    # One that is not whole is made again by the service, which knows of no further items.
+    if not export_is_whole(settings):
+        return champion
+    additions = open_export(export_path(settings.serving_dir, champion.bundle)).additions
+    return champion if additions is None else grown_bundle(champion, additions)
 
 
 def _verdict(found: "Replay") -> dg.AssetCheckResult:
