@@ -124,6 +124,34 @@ def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
         time.sleep(0.01)
 
 
+class Askers:
+    """Clients that ask for recommendations without a pause, and keep what they were answered."""
+
+    def __init__(self, address: str, asked: dict[str, Any], n_clients: int) -> None:
+        self._asked = asked
+        self.answers: list[tuple[int, dict[str, Any]]] = []
+        self._stopped = threading.Event()
+        self._threads = [
+            threading.Thread(target=self._ask, args=(address,)) for _ in range(n_clients)
+        ]
+
+    def __enter__(self) -> "Askers":
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stopped.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _ask(self, address: str) -> None:
+        with httpx.Client(base_url=address, timeout=30) as client:
+            while not self._stopped.is_set():
+                answer = client.post("/v1/recommendations", json=self._asked)
+                self.answers.append((answer.status_code, answer.json()))
+
+
 class SteeredEngine:
     """Ranks the first items: when it has leave, as fast as it should, unless it is poisoned.
 

@@ -2,7 +2,6 @@
 
 import gc
 import json
-import threading
 import weakref
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from crossrec_pipeline.models.promotions import Champion
 from crossrec_pipeline.serving.served import Served, open_served
 from crossrec_pipeline_tests.serving.api.running import (
     TRAIN,
+    Askers,
     promote_model,
     running,
     save_model,
@@ -25,37 +25,10 @@ OTHER_TRAIN = (*TRAIN, (0, 2), (0, 2), (0, 2))
 ASKED = {"session": ["Movie_A"], "top_k": 1, "types": ["Movie", "Music"]}
 
 
-class Askers:
-    """Clients that ask without a pause, and keep what they were answered."""
-
-    def __init__(self, address: str, n_clients: int) -> None:
-        self.answers: list[tuple[int, dict[str, Any]]] = []
-        self._stopped = threading.Event()
-        self._threads = [
-            threading.Thread(target=self._ask, args=(address,)) for _ in range(n_clients)
-        ]
-
-    def __enter__(self) -> "Askers":
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._stopped.set()
-        for thread in self._threads:
-            thread.join()
-
-    def _ask(self, address: str) -> None:
-        with httpx.Client(base_url=address, timeout=30) as client:
-            while not self._stopped.is_set():
-                answer = client.post("/v1/recommendations", json=ASKED)
-                self.answers.append((answer.status_code, answer.json()))
-
-
 def test_champion_is_swapped_under_load_without_a_failed_request(tmp_path: Path) -> None:
     old = promote_model(tmp_path)
     settings = settings_of(tmp_path, max_wait_ms=1000)
-    with running(settings) as address, Askers(address, 4) as askers:
+    with running(settings) as address, Askers(address, ASKED, 4) as askers:
         until(lambda: len(askers.answers) > 50)
         new = promote_model(tmp_path, OTHER_TRAIN)
         until(lambda: httpx.get(address + "/readyz").json()["model"] == new.name)
