@@ -17,38 +17,38 @@ from crossrec_pipeline.serving import replay
 from crossrec_pipeline.serving.export import Export, export_path, open_export
 from crossrec_pipeline.serving.local_service import local_service
 from crossrec_pipeline.settings import ServingSettings
-from crossrec_pipeline_tests.serving.growing_world import GrowingWorld, item
+from crossrec_pipeline_tests.serving.later_items_world import LaterItemsWorld, item
 
 NEW = "Book_The Silent Witness"
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> GrowingWorld:
-    return GrowingWorld(tmp_path_factory.mktemp("growing"))
+def world(tmp_path_factory: pytest.TempPathFactory) -> LaterItemsWorld:
+    return LaterItemsWorld(tmp_path_factory.mktemp("later"))
 
 
 @pytest.fixture(scope="module")
-def network(world: GrowingWorld) -> GRU4Rec:
+def network(world: LaterItemsWorld) -> GRU4Rec:
     return world.train()
 
 
 @pytest.fixture
-def champion(world: GrowingWorld, network: GRU4Rec) -> Bundle:
+def champion(world: LaterItemsWorld, network: GRU4Rec) -> Bundle:
     return world.promote(network)
 
 
 @pytest.fixture(params=["gru4rec", "hybrid"])
-def either(request: pytest.FixtureRequest, world: GrowingWorld, network: GRU4Rec) -> Bundle:
+def either(request: pytest.FixtureRequest, world: LaterItemsWorld, network: GRU4Rec) -> Bundle:
     """A champion of either kind that can grow."""
     return world.promote(network if request.param == "gru4rec" else world.hybrid(network))
 
 
-def exported(world: GrowingWorld) -> Export:
+def exported(world: LaterItemsWorld) -> Export:
     champion = find_bundle(world.settings.models_dir, "champion")
     return open_export(export_path(world.settings.serving_dir, champion))
 
 
-def deliver(world: GrowingWorld, *ids: str) -> None:
+def deliver(world: LaterItemsWorld, *ids: str) -> None:
     world.publish(*(item(one, "Crime") for one in ids))
     world.embed()
 
@@ -61,7 +61,7 @@ def contents(folder: Path) -> dict[str, str]:
     }
 
 
-def checked(world: GrowingWorld, **serving: object) -> dg.AssetCheckEvaluation:
+def checked(world: LaterItemsWorld, **serving: object) -> dg.AssetCheckEvaluation:
     settings = world.settings.model_copy(
         update={"serving": ServingSettings.model_validate(serving)}
     )
@@ -75,14 +75,14 @@ def checked(world: GrowingWorld, **serving: object) -> dg.AssetCheckEvaluation:
     return evaluation
 
 
-def _markov(world: GrowingWorld) -> Markov:
+def _markov(world: LaterItemsWorld) -> Markov:
     model = Markov()
     model.fit(world.dataset.train, world.dataset.vocabulary)
     return model
 
 
 def test_new_items_are_exported_and_served_and_the_bundle_stays(
-    world: GrowingWorld, either: Bundle
+    world: LaterItemsWorld, either: Bundle
 ):
     before = contents(either.path)
     deliver(world)
@@ -104,7 +104,7 @@ def test_new_items_are_exported_and_served_and_the_bundle_stays(
     assert evaluation.metadata["predictions"].value == evaluation.metadata["equal lists"].value
 
 
-def test_nothing_new_rewrites_nothing(world: GrowingWorld, champion: Bundle):
+def test_nothing_new_rewrites_nothing(world: LaterItemsWorld, champion: Bundle):
     deliver(world, NEW)
     first = world.export()
     before, made_at = contents(exported(world).path), exported(world).manifest["made_at"]
@@ -117,7 +117,7 @@ def test_nothing_new_rewrites_nothing(world: GrowingWorld, champion: Bundle):
 
 
 def test_a_service_that_has_not_taken_the_export_up_is_found_out(
-    world: GrowingWorld, champion: Bundle, monkeypatch: pytest.MonkeyPatch
+    world: LaterItemsWorld, champion: Bundle, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(replay, "_PATIENCE_SECONDS", 0.2)
     slow = world.settings.model_copy(update={"serving": ServingSettings(poll_seconds=3600)})
@@ -134,7 +134,9 @@ def test_a_service_that_has_not_taken_the_export_up_is_found_out(
     assert "not with the 37 of its export" in str(evaluation.description)
 
 
-def test_what_is_measured_stays_that_of_the_trained_vocabulary(world: GrowingWorld, either: Bundle):
+def test_what_is_measured_stays_that_of_the_trained_vocabulary(
+    world: LaterItemsWorld, either: Bundle
+):
     loaded = load_bundle(either.path)
     before = rank_predictions(loaded.model, world.dataset.test, loaded.vocabulary)
     deliver(world, NEW, "Movie_Another")
@@ -147,7 +149,7 @@ def test_what_is_measured_stays_that_of_the_trained_vocabulary(world: GrowingWor
 
 
 def test_texts_of_another_encoder_fail_with_a_remedy_and_the_old_export_goes_on(
-    world: GrowingWorld, champion: Bundle
+    world: LaterItemsWorld, champion: Bundle
 ):
     deliver(world, NEW)
     world.export()
@@ -166,7 +168,7 @@ def test_texts_of_another_encoder_fail_with_a_remedy_and_the_old_export_goes_on(
     assert contents(world.settings.serving_dir) == before
 
 
-def test_without_new_items_the_encoder_does_not_matter(world: GrowingWorld, champion: Bundle):
+def test_without_new_items_the_encoder_does_not_matter(world: LaterItemsWorld, champion: Bundle):
     deliver(world)
     (world.settings.content_dir / "embeddings.parquet").unlink()
 
@@ -174,10 +176,10 @@ def test_without_new_items_the_encoder_does_not_matter(world: GrowingWorld, cham
 
 
 @pytest.mark.parametrize(
-    "train", [GrowingWorld.train_on_ids, _markov], ids=["of ids alone", "without vectors"]
+    "train", [LaterItemsWorld.train_on_ids, _markov], ids=["of ids alone", "without vectors"]
 )
 def test_a_champion_without_content_is_exported_as_it_is(
-    world: GrowingWorld, train: Callable[[GrowingWorld], GRU4Rec | Markov]
+    world: LaterItemsWorld, train: Callable[[LaterItemsWorld], GRU4Rec | Markov]
 ):
     deliver(world, NEW)
     world.promote(train(world))

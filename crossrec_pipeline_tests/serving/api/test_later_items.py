@@ -7,9 +7,9 @@ import httpx
 import pytest
 
 from crossrec_pipeline_tests.serving.api.running import Askers, running, until
-from crossrec_pipeline_tests.serving.growing_world import (
+from crossrec_pipeline_tests.serving.later_items_world import (
     N_OF_MOOD,
-    GrowingWorld,
+    LaterItemsWorld,
     item,
     item_id,
 )
@@ -20,15 +20,15 @@ N_BOOKS = N_OF_MOOD // 2
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> GrowingWorld:
-    found = GrowingWorld(tmp_path_factory.mktemp("growing"))
+def world(tmp_path_factory: pytest.TempPathFactory) -> LaterItemsWorld:
+    found = LaterItemsWorld(tmp_path_factory.mktemp("later"))
     found.promote(found.train())
     found.export()
     return found
 
 
 @pytest.fixture
-def client(world: GrowingWorld) -> Iterator[httpx.Client]:
+def client(world: LaterItemsWorld) -> Iterator[httpx.Client]:
     """A service that began before anything new came."""
     world.publish()
     world.embed()
@@ -37,7 +37,7 @@ def client(world: GrowingWorld) -> Iterator[httpx.Client]:
         yield found
 
 
-def deliver(world: GrowingWorld, client: httpx.Client, *more: dict[str, Any]) -> dict[str, Any]:
+def deliver(world: LaterItemsWorld, client: httpx.Client, *more: dict[str, Any]) -> dict[str, Any]:
     """Add items, embed, export, and wait until the service has taken them up."""
     world.publish(*more)
     world.embed()
@@ -59,7 +59,7 @@ def ids(answer: dict[str, Any]) -> list[str]:
 
 
 def test_a_new_book_is_recommended_at_once_to_whom_it_fits(
-    world: GrowingWorld, client: httpx.Client
+    world: LaterItemsWorld, client: httpx.Client
 ):
     before = recommended(client, [NEW])
     assert (before["basis"], before["unknown_items"]) == ("popularity", [NEW])
@@ -83,7 +83,7 @@ def test_a_new_book_is_recommended_at_once_to_whom_it_fits(
     assert NEW not in ids(recommended(client, LOVE))
 
 
-def test_it_is_explained_found_and_read_as_any_other(world: GrowingWorld, client: httpx.Client):
+def test_it_is_explained_found_and_read_as_any_other(world: LaterItemsWorld, client: httpx.Client):
     deliver(world, client, item(NEW, "Crime"))
 
     (told,) = [
@@ -103,7 +103,7 @@ def test_it_is_explained_found_and_read_as_any_other(world: GrowingWorld, client
     assert all(" Crime " in f" {one['title']} " for one in begun["items"]), begun["items"]
 
 
-def test_a_session_goes_on_across_the_export(world: GrowingWorld, client: httpx.Client):
+def test_a_session_goes_on_across_the_export(world: LaterItemsWorld, client: httpx.Client):
     state = recommended(client, CRIME, return_state=True)["state"]
     deliver(world, client, item(NEW, "Crime"))
 
@@ -112,7 +112,9 @@ def test_a_session_goes_on_across_the_export(world: GrowingWorld, client: httpx.
     assert going_on == recommended(client, [*CRIME, NEW])
 
 
-def test_an_item_of_which_nothing_is_known_is_not_added(world: GrowingWorld, client: httpx.Client):
+def test_an_item_of_which_nothing_is_known_is_not_added(
+    world: LaterItemsWorld, client: httpx.Client
+):
     nothing = item("Book_漢字", None)
 
     shown = deliver(world, client, nothing, item(NEW, "Crime"))
@@ -123,7 +125,7 @@ def test_an_item_of_which_nothing_is_known_is_not_added(world: GrowingWorld, cli
     assert client.get("/v1/items/Book_漢字").json()["recommendable"] is False
 
 
-def test_an_item_that_is_removed_is_unknown_again(world: GrowingWorld, client: httpx.Client):
+def test_an_item_that_is_removed_is_unknown_again(world: LaterItemsWorld, client: httpx.Client):
     deliver(world, client, item(NEW, "Crime"), item("Movie_Second", "Love"))
     assert client.get("/v1/model").json()["added"] == {"Book": 1, "Movie": 1}
 

@@ -67,7 +67,7 @@ def _sessions(n: int, seed: int) -> SessionStore:
     )
 
 
-class GrowingWorld:
+class LaterItemsWorld:
     """A data directory with sessions, a catalogue and its embeddings; models are trained in it.
 
     Parameters
