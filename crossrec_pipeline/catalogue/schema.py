@@ -51,3 +51,23 @@ ITEM_IDS: dict[str, pl.DataType] = {
     "item_id": pl.String(),
 }
 """`catalogue.item_ids`: the ledger of ids given so far."""
+
+STORY = "story"
+EDITION = "edition"
+
+ITEM_LINKS: dict[str, pl.DataType] = {
+    "item_id": pl.String(),
+    "other_id": pl.String(),
+    "kind": pl.String(),
+    "score": pl.Float64(),
+    "reason": pl.String(),
+}
+"""`catalogue.item_links`: one row a pair of items that belong together and stay two items."""
+
+ITEM_LINK_DESCRIPTIONS: dict[str, str] = {
+    "item_id": "One item; of a story the earlier work",
+    "other_id": "The other item",
+    "kind": f"'{STORY}': works of two types tell one story; '{EDITION}': of one work, of one type",
+    "score": "How sure the link is, 0 to 1",
+    "reason": "What the two agree and differ in, in words",
+}

@@ -17,7 +17,7 @@ from crossrec_pipeline.serving.items.search_index import (
     WORD_FIELDS,
     whole_title,
 )
-from crossrec_pipeline.serving.items.words import words
+from crossrec_pipeline.words import words
 
 MOST_WORDS = 8
 """Words of a query that count; what follows them is not looked for."""

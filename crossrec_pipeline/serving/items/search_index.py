@@ -5,7 +5,7 @@ from pathlib import Path
 import polars as pl
 import tantivy
 
-from crossrec_pipeline.serving.items.words import words, words_and_compounds
+from crossrec_pipeline.words import words, words_and_compounds
 
 WORD_FIELDS = ("title", "creators", "genres")
 """Fields of single words, the most telling first."""

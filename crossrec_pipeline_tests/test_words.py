@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crossrec_pipeline.serving.items.words import LONGEST_WORD, words, words_and_compounds
+from crossrec_pipeline.words import LONGEST_WORD, words, words_and_compounds
 
 
 @pytest.mark.parametrize(
