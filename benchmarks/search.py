@@ -25,9 +25,9 @@ from crossrec_pipeline.domains import BUILT_IN
 from crossrec_pipeline.serving.items.details import CATALOGUE, catalogue_details, item_details
 from crossrec_pipeline.serving.items.search import SearchIndex
 from crossrec_pipeline.serving.items.search_index import write_index
-from crossrec_pipeline.words import words
 from crossrec_pipeline.sessions.vocabulary import VOCABULARY, Vocabulary
 from crossrec_pipeline.settings import load_settings
+from crossrec_pipeline.words import words
 
 REAL_FILES = {
     "movies": "imdb_movies.csv",

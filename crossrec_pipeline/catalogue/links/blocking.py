@@ -10,11 +10,9 @@ import polars as pl
 
 from crossrec_pipeline.catalogue.links.titles import Title
 
-MOST_PAIRS_OF_A_TITLE = 2_500
-"""Pairs of one block of items that are called the same. Fifty films and fifty books of one name
-("Untitled") say nothing of one another, and their pairs would grow with the square."""
-MOST_PAIRS_OF_A_WORD = 400
-"""Pairs of one block of items that share a word or two: what more items have is not rare."""
+MOST_PAIRS = 400
+"""Pairs of one block. What twenty films and twenty books are called ("Untitled"), or have in their
+titles, says nothing of them, and the pairs of larger blocks would grow with the square."""
 
 PAIRS: dict[str, pl.DataType] = {"left": pl.UInt32(), "right": pl.UInt32()}
 """Rows of two items, the lower one first."""
@@ -34,9 +32,9 @@ def pairs_across(titles: Sequence[Title], types: Sequence[str]) -> pl.DataFrame:
         Columns of `PAIRS`, each pair once, in order.
     """
     blocks = _blocks(
-        (row, key, item_type, limit)
+        (row, key, item_type)
         for row, (title, item_type) in enumerate(zip(titles, types, strict=True))
-        for key, limit in _keys(title)
+        for key in _keys(title)
     )
     return _pairs(blocks, pl.col("group") != pl.col("group_right"))
 
@@ -57,41 +55,34 @@ def pairs_within(titles: Sequence[Title], creators: Sequence[Iterable[str]]) -> 
         Columns of `PAIRS`, each pair once, in order.
     """
     blocks = _blocks(
-        (row, f"{creator}\t{key}", "", limit)
+        (row, f"{creator}\t{key}", "")
         for row, (title, names) in enumerate(zip(titles, creators, strict=True))
         for creator in names
-        for key, limit in _keys(title)
+        for key in _keys(title)
     )
     return _pairs(blocks, pl.col("group") == pl.col("group_right"))
 
 
-def _keys(title: Title) -> Iterator[tuple[str, int]]:
-    """Name the blocks of an item, each with how many pairs it may have."""
-    for text in {form.text for form in title.forms}:
-        if text:
-            yield f"={text}", MOST_PAIRS_OF_A_TITLE
-    for word in set(title.words):
-        yield word, MOST_PAIRS_OF_A_WORD
-    for two in set(zip(title.words, title.words[1:], strict=False)):
-        yield " ".join(two), MOST_PAIRS_OF_A_WORD
+def _keys(title: Title) -> Iterator[str]:
+    """Name the blocks of an item."""
+    yield from {f"={form.text}" for form in title.forms if form.text}
+    yield from set(title.words)
+    yield from {" ".join(two) for two in zip(title.words, title.words[1:], strict=False)}
 
 
-def _blocks(entries: Iterable[tuple[int, str, str, int]]) -> pl.DataFrame:
-    schema = {"row": pl.UInt32, "key": pl.String, "group": pl.String, "limit": pl.Int64}
+def _blocks(entries: Iterable[tuple[int, str, str]]) -> pl.DataFrame:
+    schema = {"row": pl.UInt32, "key": pl.String, "group": pl.String}
     return pl.DataFrame(list(entries), schema=schema, orient="row")
 
 
 def _pairs(blocks: pl.DataFrame, meets: pl.Expr) -> pl.DataFrame:
     """Join each block with itself, but for those that are too large."""
     # Pairs of a block of n items: n² less those of one group, or those of one group alone.
-    sizes = blocks.group_by("key", "group").agg(pl.len().alias("n"), pl.col("limit").first())
-    sides = sizes.join(sizes.select("key", "group", "n"), on="key").filter(meets)
-    n_pairs = sides.group_by("key").agg(
-        (pl.col("n").cast(pl.Int64) * pl.col("n_right")).sum().alias("n_pairs"),
-        pl.col("limit").first(),
-    )
+    sizes = blocks.group_by("key", "group").agg(pl.len().cast(pl.Int64).alias("n"))
+    sides = sizes.join(sizes, on="key").filter(meets)
+    n_pairs = sides.group_by("key").agg((pl.col("n") * pl.col("n_right")).sum().alias("n_pairs"))
     # Each pair is counted from both of its ends.
-    small = n_pairs.filter(pl.col("n_pairs") <= 2 * pl.col("limit")).select("key")
+    small = n_pairs.filter(pl.col("n_pairs") <= 2 * MOST_PAIRS).select("key")
     kept = blocks.join(small, on="key").select("row", "key", "group")
     return (
         kept.join(kept, on="key")

@@ -157,8 +157,8 @@ def _rows_of_words(words: Sequence[Iterable[str]]) -> pl.DataFrame:
 
 def _count(items: pl.DataFrame, titles: Sequence[Title]) -> pl.DataFrame:
     """Count each word: in texts with their titles, in texts alone, there in all, with a capital."""
-    schema = {"word": pl.String, "n_texts": pl.UInt32, "n": pl.UInt32}
-    schema |= {"n_in_all": pl.UInt32, "n_capital": pl.UInt32}
+    numbers = ("n_texts", "n", "n_in_all", "n_capital")
+    schema = pl.Schema({"word": pl.String(), **dict.fromkeys(numbers, pl.UInt32())})
     counted = [pl.DataFrame(schema=schema)]
     begin = 0
     for found in _slices(items):

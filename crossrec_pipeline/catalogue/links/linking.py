@@ -56,7 +56,7 @@ def link_items(
         "item_id",
     )
     titles = [read_title(title) for title in ordered["title"]]
-    telling = ordered["item_type"].is_in(list(story_order)).sum()
+    telling = ordered.filter(pl.col("item_type").is_in(list(story_order))).height
     found = list(_stories(ordered[:telling], titles[:telling], vectors))
     begin = 0
     for of_type in ordered.partition_by("item_type", maintain_order=True):
