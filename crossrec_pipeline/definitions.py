@@ -19,6 +19,7 @@ from crossrec_pipeline.defs import (
     evaluation,
     exploration,
     interactions,
+    links,
     models,
     schedules,
     serving,
@@ -55,6 +56,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
                 if settings.enrichment.is_on
                 else [content.embeddings]
             ),
+            links.item_links,
             *_log_assets(settings),
             *models.model_assets(settings),
             evaluation.ranks_asset(settings),
@@ -68,6 +70,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
         asset_checks=[
             *checks.all_checks(settings),
             *([enrichments.coverage_check] if settings.enrichment.is_on else []),
+            links.links_reviewed,
             champion.gate_check,
             serving.replay_check,
         ],
@@ -120,6 +123,7 @@ def _with_policy(spec: dg.AssetSpec, settings: Settings) -> dg.AssetSpec:
         catalogue.STAGED_ITEMS: [domains],
         content.EMBEDDINGS_KEY: [settings.content],
         enrichments.ENRICHMENTS_KEY: [settings.enrichment.model, PROMPT_VERSION],
+        links.ITEM_LINKS_KEY: [sorted(links.story_order(settings).items())],
         **{catalogue.raw_key(name): [digest] for name, digest in domains.items()},
     }.get(spec.key)
     if shaping is not None:

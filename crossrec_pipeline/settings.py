@@ -257,7 +257,7 @@ class EnrichmentSettings(_Section):
 
 
 class QualitySettings(_Section):
-    """Bounds of the blocking checks."""
+    """Bounds of the checks."""
 
     max_rejected_share: Annotated[float, Field(ge=0, le=1)] = 0.01
     max_shrink: Annotated[float, Field(ge=0, le=1)] = 0.10
@@ -266,6 +266,9 @@ class QualitySettings(_Section):
     ] = 0.05
     max_rejected_events_share: Annotated[float, Field(ge=0, le=1)] = 0.05
     fresh_within_days: Annotated[float, Field(gt=0)] = 8.0
+    max_links_of_item: Annotated[
+        int, Field(gt=0, description="links of one item with others of its story or work")
+    ] = 25
 
 
 Rival = Literal[

@@ -21,6 +21,7 @@ TAKEN_IN = {"catalogue/raw_movies", "catalogue/staged_items"}
 PUBLISHED = {"catalogue/items", "catalogue/rejected_items"}
 DOWNSTREAM = {
     "content/embeddings",
+    "catalogue/item_links",
     "interactions/events",
     "sessions/sequences",
     *(f"models/{kind}" for kind in ("popularity", "markov", *RIVALS, "gru4rec", "hybrid")),

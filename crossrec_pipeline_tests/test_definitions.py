@@ -22,6 +22,7 @@ GROUPS = {
         "catalogue/staged_items",
         "catalogue/items",
         "catalogue/rejected_items",
+        "catalogue/item_links",
     },
     "content": {"content/embeddings"},
     "interactions": {"interactions/events"},
@@ -49,7 +50,7 @@ GROUPS = {
 }
 ON_DEMAND = {"models/tuned_configuration", "evaluation/controls"}
 """Made by jobs that a person starts."""
-OF_MODELS = {"promotion_gate", "replay_matches_offline"}
+NOT_BLOCKING = {"promotion_gate", "replay_matches_offline", "links_reviewed"}
 STAGED_CHECKS = {
     "schema",
     "completeness",
@@ -110,6 +111,7 @@ def test_who_reads_whom(defs: dg.Definitions):
     assert parents("catalogue/raw_movies") == {"sources/movies"}
     assert parents("catalogue/items") == {"catalogue/staged_items"}
     assert parents("content/embeddings") == {"catalogue/items"}
+    assert parents("catalogue/item_links") == {"catalogue/items"}
     assert parents("interactions/events") == {"catalogue/items", "sources/events"}
     assert parents("sessions/sequences") == {"catalogue/items", "interactions/events"}
     assert parents("models/gru4rec") == {"sessions/sequences"}
@@ -127,14 +129,15 @@ def test_who_reads_whom(defs: dg.Definitions):
     }
 
 
-def test_checks_of_data_are_blocking_and_those_of_models_are_not(defs: dg.Definitions):
+def test_checks_of_what_models_are_made_of_are_blocking_and_others_are_not(defs: dg.Definitions):
     graph = defs.resolve_asset_graph()
     names: dict[str, set[str]] = {}
     for key in graph.asset_check_keys:
-        assert graph.get(key).blocking == (key.name not in OF_MODELS), key
+        assert graph.get(key).blocking == (key.name not in NOT_BLOCKING), key
         names.setdefault(key.asset_key.to_user_string(), set()).add(key.name)
     assert names == {
         "catalogue/staged_items": STAGED_CHECKS,
+        "catalogue/item_links": {"links_reviewed"},
         "interactions/events": {"events"},
         "sessions/sequences": LEAK_CHECKS,
         "models/champion": {"promotion_gate"},

@@ -10,7 +10,7 @@ _PREVIEW_ROWS = 8
 _CELL_WIDTH = 60
 
 
-def _cell(value: Any) -> str:
+def _cell(value: Any, width: int) -> str:
     text = (
         ", ".join(map(str, value))
         if isinstance(value, list)
@@ -19,13 +19,16 @@ def _cell(value: Any) -> str:
         else str(value)
     )
     text = text.replace("|", "\\|").replace("\n", " ")
-    return text if len(text) <= _CELL_WIDTH else text[: _CELL_WIDTH - 1] + "…"
+    return text if len(text) <= width else text[: width - 1] + "…"
 
 
-def markdown_table(frame: pl.DataFrame) -> str:
-    """Write a frame as a Markdown table; long cells are cut."""
+def markdown_table(frame: pl.DataFrame, *, cell_width: int = _CELL_WIDTH) -> str:
+    """Write a frame as a Markdown table; cells of more characters are cut."""
     lines = ["| " + " | ".join(frame.columns) + " |", "|" + " --- |" * frame.width]
-    lines += ["| " + " | ".join(_cell(value) for value in row) + " |" for row in frame.iter_rows()]
+    lines += [
+        "| " + " | ".join(_cell(value, cell_width) for value in row) + " |"
+        for row in frame.iter_rows()
+    ]
     return "\n".join(lines)
 
 

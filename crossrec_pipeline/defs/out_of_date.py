@@ -51,6 +51,7 @@ _TABLES = {
     "catalogue/staged_items": "staging.items",
     "catalogue/items": "catalogue.items",
     "catalogue/rejected_items": "catalogue.rejected_items",
+    "catalogue/item_links": "catalogue.item_links",
 }
 
 
