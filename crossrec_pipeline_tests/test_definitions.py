@@ -120,6 +120,7 @@ def test_who_reads_whom(defs: dg.Definitions):
         "models/champion",
         "catalogue/items",
         "content/embeddings",
+        "catalogue/item_links",
         "evaluation/report",
     }
     assert parents("evaluation/controls") == {

@@ -10,6 +10,7 @@ from crossrec_pipeline.defs.automation import with_upstream
 from crossrec_pipeline.defs.catalogue import ITEMS_KEY
 from crossrec_pipeline.defs.content import EMBEDDINGS_KEY
 from crossrec_pipeline.defs.failures import reports_errors
+from crossrec_pipeline.defs.links import ITEM_LINKS_KEY, ITEM_LINKS_TABLE
 from crossrec_pipeline.defs.metadata import counts_table
 from crossrec_pipeline.defs.models import CHAMPION_KEY, REPORT_KEY
 from crossrec_pipeline.defs.stored import stored
@@ -45,7 +46,7 @@ _WARM_SESSIONS = 8
 
 @dg.asset(
     key=EXPORT_KEY,
-    deps=[CHAMPION_KEY, ITEMS_KEY, EMBEDDINGS_KEY, REPORT_KEY],
+    deps=[CHAMPION_KEY, ITEMS_KEY, ITEM_LINKS_KEY, EMBEDDINGS_KEY, REPORT_KEY],
     group_name="serving",
     kinds={"parquet", "http"},
     owners=["team:ml"],
@@ -76,7 +77,7 @@ def export(settings: dg.ResourceParam[Settings], warehouse: Warehouse) -> dg.Mat
     items = warehouse.read("catalogue.items")
     # Before anything is written: should it fail, the export that is there goes on.
     new = _new_items(champion, items, settings)
-    write_catalogue(items, settings.serving_dir)
+    write_catalogue(items, settings.serving_dir, warehouse.read(ITEM_LINKS_TABLE))
     figures = read_figures(champion, settings)
     exported = open_export(
         export_bundle(champion, settings.serving_dir, figures=figures, additions=new.additions)

@@ -49,6 +49,7 @@ _BUNDLE = "bundle"
 _ENGINE = "engine"
 _FIGURES = "figures.json"
 _ADDITIONS = "additions.parquet"
+_LINKS = ("same_story", "same_work")
 _KEYS = ("kind", "version", "data_version", "inputs", "added", "engine", "files")
 _REMEDY = "Delete the folder: it is made again when the service starts, or by `crossrec run`."
 
@@ -149,7 +150,9 @@ class Export:
             raise BundleError(f"{path} holds no figures ({error}). {_REMEDY}") from error
 
 
-def write_catalogue(items: pl.DataFrame, serving_dir: Path) -> Path:
+def write_catalogue(
+    items: pl.DataFrame, serving_dir: Path, links: pl.DataFrame | None = None
+) -> Path:
     """Keep what is shown of the catalogue's items, for exports.
 
     Parameters
@@ -158,10 +161,12 @@ def write_catalogue(items: pl.DataFrame, serving_dir: Path) -> Path:
         Columns of `catalogue.schema.ITEMS`.
     serving_dir
         Holds the exports.
+    links
+        Columns of `catalogue.schema.ITEM_LINKS`; None where nothing is linked.
     """
     path = serving_dir / CATALOGUE_FILE
     with atomic_file(path) as partial:
-        catalogue_details(items).write_parquet(partial)
+        catalogue_details(items, links).write_parquet(partial)
     return path
 
 
@@ -321,7 +326,12 @@ def _read_catalogue(serving_dir: Path) -> pl.DataFrame:
     if not path.exists():
         return pl.DataFrame(schema=CATALOGUE)
     try:
-        return pl.read_parquet(path, columns=list(CATALOGUE))
+        catalogue = pl.read_parquet(path)
+        # An earlier version wrote no links.
+        unknown = [name for name in _LINKS if name not in catalogue.columns]
+        return catalogue.with_columns(
+            pl.lit([], CATALOGUE[name]).alias(name) for name in unknown
+        ).select(list(CATALOGUE))
     except (OSError, PolarsError) as error:
         raise BundleError(
             f"{path} cannot be read ({error}). Delete it: `crossrec run` makes it again."

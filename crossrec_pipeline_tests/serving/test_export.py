@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from crossrec_pipeline.catalogue.schema import ITEMS
+from crossrec_pipeline.catalogue.schema import ITEM_LINKS, ITEMS
 from crossrec_pipeline.errors import BundleError
 from crossrec_pipeline.models.markov import Markov
 from crossrec_pipeline.models.registry import Bundle, load_bundle, promote, save_bundle
@@ -119,6 +119,24 @@ def test_an_export_has_details_of_catalogue_and_vocabulary(bundle: Bundle, servi
     assert [found.item_id for found in catalogue.search("z")] == ["Movie_Z"]
 
 
+def test_an_export_has_the_links_of_items(bundle: Bundle, serving_dir: Path):
+    link = ("Movie_B", "Movie_Z", "edition", 0.9, "same title")
+    write_catalogue(
+        items("B", "Z"), serving_dir, pl.DataFrame([link], schema=ITEM_LINKS, orient="row")
+    )
+    catalogue = ItemCatalogue.open(exported(bundle, serving_dir).path)
+    assert catalogue.links(1).same_work == {"Movie_Z"}
+    assert catalogue.links(0).same_work == set()
+
+
+def test_a_catalogue_that_an_earlier_version_wrote_has_no_links(bundle: Bundle, serving_dir: Path):
+    path = write_catalogue(items("B", "Z"), serving_dir)
+    pl.read_parquet(path).drop("same_story", "same_work").write_parquet(path)
+    catalogue = ItemCatalogue.open(exported(bundle, serving_dir).path)
+    assert catalogue.summary(1).creators == ["Somebody"]
+    assert catalogue.links(1).same_story == catalogue.links(1).same_work == set()
+
+
 def test_without_a_catalogue_the_vocabulary_is_enough(bundle: Bundle, serving_dir: Path):
     assert len(ItemCatalogue.open(exported(bundle, serving_dir).path)) == 3
 
@@ -139,7 +157,7 @@ def test_the_same_export_is_not_made_again(bundle: Bundle, serving_dir: Path):
     assert again.content == first.content
 
 
-@pytest.mark.parametrize("what", ["catalogue", "figures", "format", "engine"])
+@pytest.mark.parametrize("what", ["catalogue", "links", "figures", "format", "engine"])
 def test_another_content_is_another_export(
     bundle: Bundle, serving_dir: Path, what: str, monkeypatch: pytest.MonkeyPatch
 ):
@@ -148,6 +166,10 @@ def test_another_content_is_another_export(
     figures = FIGURES
     if what == "catalogue":
         write_catalogue(items("B", "Z"), serving_dir)
+    if what == "links":
+        link = ("Movie_B", "Movie_Z", "edition", 0.9, "same title")
+        links = pl.DataFrame([link], schema=ITEM_LINKS, orient="row")
+        write_catalogue(items("B"), serving_dir, links)
     if what == "figures":
         figures = FIGURES.model_copy(update={"n_predictions": 10})
     if what == "format":
@@ -193,6 +215,7 @@ def test_a_truncated_file_is_named_and_made_again(bundle: Bundle, serving_dir: P
         ("", "cannot be read"),
         ("[]", "format version None; this version reads 2"),
         ('{"format_version": 99}', "format version 99; this version reads 2"),
+        ('{"format_version": 1}', "format version 1; this version reads 2"),
         ('{"format_version": 2}', "has no 'kind'"),
     ],
 )

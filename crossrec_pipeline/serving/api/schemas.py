@@ -74,8 +74,14 @@ class Because(_Given):
 class Shared(_Given):
     """What the recommended item has in common with one of the session."""
 
-    kind: Literal["creator", "genre"]
-    value: str
+    kind: Literal["story", "edition", "creator", "genre"]
+    value: Annotated[
+        str,
+        Field(
+            description="creator or genre; of story and edition, what the item is of the other",
+            examples=["the movie of the book"],
+        ),
+    ]
     item_id: str
     title: str
 

@@ -42,6 +42,22 @@ class Credits:
     genres: dict[str, str]
 
 
+@dataclass(frozen=True)
+class LinkedItems:
+    """Ids of the items that belong with an item.
+
+    Attributes
+    ----------
+    same_story
+        Items of other types that tell its story.
+    same_work
+        Other editions of it.
+    """
+
+    same_story: frozenset[str]
+    same_work: frozenset[str]
+
+
 class ItemCatalogue:
     """Details of all items, memory-mapped: processes share them, and read only what is asked for.
 
@@ -62,6 +78,7 @@ class ItemCatalogue:
         self._common_genres = {item_type: frozenset(genres) for item_type, genres in common.items()}
         self._cached_summary = lru_cache(_CACHED_ITEMS)(self._read_summary)
         self._cached_credits = lru_cache(_CACHED_ITEMS)(self._read_credits)
+        self._cached_links = lru_cache(_CACHED_ITEMS)(self._read_links)
         self._cached_fragment = lru_cache(_CACHED_ITEMS)(self._encode_summary)
 
     @classmethod
@@ -120,6 +137,10 @@ class ItemCatalogue:
         """Return what an item of the model can have in common with others."""
         return self._cached_credits(item_index)
 
+    def links(self, item_index: int) -> LinkedItems:
+        """Return the items that an item of the model belongs with."""
+        return self._cached_links(item_index)
+
     def json_fragment(self, item_index: int) -> bytes:
         """Return the members of an item's `ItemSummary` as JSON, without the braces around them."""
         return self._cached_fragment(item_index)
@@ -153,6 +174,10 @@ class ItemCatalogue:
             creators={name.casefold(): name for name in item.creators},
             genres={key: genre for key, genre in genres.items() if key not in common},
         )
+
+    def _read_links(self, item_index: int) -> LinkedItems:
+        found = self._read(item_index, ("same_story", "same_work"))
+        return LinkedItems(frozenset(found["same_story"]), frozenset(found["same_work"]))
 
     def _encode_summary(self, item_index: int) -> bytes:
         return orjson.dumps(self._read(item_index, _SUMMARY))[1:-1]

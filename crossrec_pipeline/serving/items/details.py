@@ -1,10 +1,12 @@
-"""Catalogue items and a model's vocabulary in; what is shown of each item, one row each, out."""
+"""Items, their links, a model's vocabulary in; what is shown of each item, one row each, out."""
 
 from collections import Counter
 
 import polars as pl
 
 from crossrec_pipeline.catalogue.delivered import as_delivered
+from crossrec_pipeline.catalogue.links.both_ways import both_ways
+from crossrec_pipeline.catalogue.schema import EDITION, STORY
 from crossrec_pipeline.sessions.vocabulary import Vocabulary
 
 CATALOGUE: dict[str, pl.DataType] = {
@@ -16,8 +18,11 @@ CATALOGUE: dict[str, pl.DataType] = {
     "description": pl.String(),
     "release_date": pl.Date(),
     "popularity": pl.Float64(),
+    "same_story": pl.List(pl.String()),
+    "same_work": pl.List(pl.String()),
 }
-"""What is shown of a catalogue's items. What the source did not say is null, or an empty list."""
+"""What is shown of a catalogue's items. What the source did not say is null, or an empty list;
+`same_story` and `same_work` (other editions) hold ids of items."""
 
 DETAILS: dict[str, pl.DataType] = {
     **CATALOGUE,
@@ -31,13 +36,15 @@ TELLING_SHARE = 1 / 3
 """A genre that a larger share of a type has says nothing of an item of that type."""
 
 
-def catalogue_details(items: pl.DataFrame) -> pl.DataFrame:
-    """Take from `catalogue.items` what is shown, without what was filled in.
+def catalogue_details(items: pl.DataFrame, links: pl.DataFrame | None = None) -> pl.DataFrame:
+    """Take from `catalogue.items` what is shown, without what was filled in, and its links.
 
     Parameters
     ----------
     items
         Columns of `catalogue.schema.ITEMS`.
+    links
+        Columns of `catalogue.schema.ITEM_LINKS`; None where nothing is linked.
 
     Returns
     -------
@@ -45,7 +52,19 @@ def catalogue_details(items: pl.DataFrame) -> pl.DataFrame:
         Columns of `CATALOGUE`, in the order given.
     """
     said = as_delivered(items)
+    for name, kind in (("same_story", STORY), ("same_work", EDITION)):
+        said = said.join(
+            _linked(links, kind, name), on="item_id", how="left", maintain_order="left"
+        ).with_columns(pl.col(name).fill_null([]))
     return said.select(pl.col(name).cast(dtype) for name, dtype in CATALOGUE.items())
+
+
+def _linked(links: pl.DataFrame | None, kind: str, name: str) -> pl.DataFrame:
+    """List what each item is linked with, the best first."""
+    if links is None:
+        return pl.DataFrame(schema={"item_id": pl.String(), name: CATALOGUE[name]})
+    ends = both_ways(links.filter(pl.col("kind") == kind))
+    return ends.group_by("item_id", maintain_order=True).agg(pl.col("other_id").alias(name))
 
 
 def item_details(catalogue: pl.DataFrame, vocabulary: Vocabulary) -> pl.DataFrame:
@@ -75,7 +94,7 @@ def item_details(catalogue: pl.DataFrame, vocabulary: Vocabulary) -> pl.DataFram
         joined.with_columns(
             pl.coalesce("item_type", "known_type").alias("item_type"),
             pl.coalesce("title", "known_title").alias("title"),
-            pl.col("creators", "genres").fill_null([]),
+            pl.col("creators", "genres", "same_story", "same_work").fill_null([]),
             pl.col("train_events").fill_null(0),
         )
         .sort(

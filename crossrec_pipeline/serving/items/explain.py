@@ -14,6 +14,7 @@ NOTHING_SPEAKS_FOR_IT = "Often chosen after sessions like yours."
 
 _LEAST_SHARE = 0.1
 _MOSTLY = 0.6
+_BELONGING = ("story", "edition")
 _LARGEST_BAND = 3
 """Longer lists of creators are casts: an item is with one of them, not by one of them."""
 
@@ -39,7 +40,7 @@ def explain(
     Explanation
         `because` has the items with most influence, an item's repeats taken together; their
         shares are of all that speaks for the recommended item. What little speaks for it (less
-        than a tenth) is not told. `shared` has creators before genres.
+        than a tenth) is not told. `shared` has the story or work first, then creators, then genres.
     """
     recommended = int(ranking.items[place])
     influence = _influence_by_item(session, ranking, place)
@@ -82,15 +83,32 @@ def _because(
 
 
 def _shared(catalogue: ItemCatalogue, recommended: int, others: list[int]) -> list[Shared]:
-    """List creators, then telling genres, each with the first of `others` that has it too."""
+    """List story or work, creators, telling genres, each with the first of `others` that has it."""
     own = catalogue.credits(recommended)
     theirs = [(other, catalogue.credits(other)) for other in others if other != recommended]
     creators = [(other, found.creators) for other, found in theirs]
     genres = [(other, found.genres) for other, found in theirs]
     return [
+        *_belonging(catalogue, recommended, others),
         *_in_both(catalogue, "creator", own.creators, creators),
         *_in_both(catalogue, "genre", own.genres, genres),
     ][:MOST_REASONS]
+
+
+def _belonging(catalogue: ItemCatalogue, recommended: int, others: list[int]) -> list[Shared]:
+    """Name the first of `others` that tells the same story or is another edition."""
+    links = catalogue.links(recommended)
+    for other in others if links.same_story or links.same_work else ():
+        item = catalogue.summary(other)
+        if item.item_id in links.same_story:
+            # Which of the two was first is not always known; this is true either way round.
+            types = catalogue.summary(recommended).item_type.lower(), item.item_type.lower()
+            value = "the {} of the {}".format(*types)
+            return [Shared(kind="story", value=value, item_id=item.item_id, title=item.title)]
+        if item.item_id in links.same_work:
+            value = "another version of"
+            return [Shared(kind="edition", value=value, item_id=item.item_id, title=item.title)]
+    return []
 
 
 def _in_both(
@@ -111,16 +129,21 @@ def _in_both(
 
 def _sentence(recommended: ItemSummary, because: list[Because], shared: list[Shared]) -> str:
     others = [reason for reason in because if reason.item_id != recommended.item_id]
-    outweighs = len(others) > 1 and others[0].share >= _MOSTLY
-    named = others[:1] if outweighs else others
+    belonging = shared[0] if shared and shared[0].kind in _BELONGING else None
     parts = []
     if len(others) < len(because):
         parts.append("it is in your session already")
+    if belonging:
+        parts.append(f"{belonging.value} {_short(belonging.title)}")
+        # That speaks for itself.
+        others = [reason for reason in others if reason.item_id != belonging.item_id]
+    outweighs = len(others) > 1 and others[0].share >= _MOSTLY
+    named = others[:1] if outweighs else others
     if named:
         # Two items may have one title.
         titles = list(dict.fromkeys(_short(reason.title) for reason in named))
         parts.append(f"{'mostly ' if outweighs else ''}because of {_listed(titles)}")
-    if shared:
+    if shared and not belonging:
         parts.append(_in_common(recommended, shared[0], named))
     if not parts:
         return NOTHING_SPEAKS_FOR_IT

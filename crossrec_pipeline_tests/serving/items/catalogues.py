@@ -24,15 +24,22 @@ ROWS: list[_Row] = [
 ]
 
 
-def details_of(rows: list[_Row], n_known: int) -> pl.DataFrame:
+def details_of(
+    rows: list[_Row],
+    n_known: int,
+    same_story: dict[int, list[int]] | None = None,
+    same_work: dict[int, list[int]] | None = None,
+) -> pl.DataFrame:
     """Make details of rows (type, title, creators, genres, popularity); the first are known.
 
     The id of an item is its type, title and row; item `i` of the known has 100 - i train events.
+    Links are from rows to rows.
     """
+    ids = [f"{item_type}_{title}_{row}" for row, (item_type, title, *_) in enumerate(rows)]
     catalogue = pl.DataFrame(
         [
             {
-                "item_id": f"{item_type}_{title}_{row}",
+                "item_id": ids[row],
                 "item_type": item_type,
                 "title": title,
                 "creators": creators,
@@ -40,6 +47,8 @@ def details_of(rows: list[_Row], n_known: int) -> pl.DataFrame:
                 "description": f"About {title}",
                 "release_date": date(2023, 3, 1),
                 "popularity": popularity,
+                "same_story": [ids[other] for other in (same_story or {}).get(row, [])],
+                "same_work": [ids[other] for other in (same_work or {}).get(row, [])],
             }
             for row, (item_type, title, creators, genres, popularity) in enumerate(rows)
         ],

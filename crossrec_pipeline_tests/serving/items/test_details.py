@@ -3,7 +3,7 @@ from datetime import date
 import polars as pl
 import pytest
 
-from crossrec_pipeline.catalogue.schema import ITEMS
+from crossrec_pipeline.catalogue.schema import ITEM_LINKS, ITEMS
 from crossrec_pipeline.serving.items.details import (
     CATALOGUE,
     DETAILS,
@@ -37,7 +37,29 @@ def items(*changes: dict) -> pl.DataFrame:
 def test_what_the_source_says_is_shown():
     shown = catalogue_details(items({}))
     assert shown.schema == pl.Schema(CATALOGUE)
-    assert shown.row(0, named=True) == {name: USUAL[name] for name in CATALOGUE}
+    unlinked = {"same_story": [], "same_work": []}
+    expected = {name: USUAL[name] for name in CATALOGUE if name not in unlinked}
+    assert shown.row(0, named=True) == expected | unlinked
+
+
+def test_links_are_told_from_both_ends_the_best_first():
+    links = pl.DataFrame(
+        [
+            ("Book_Up", "Movie_Up", "story", 0.7, "same title"),
+            ("Book_Up 2", "Movie_Up", "story", 0.9, "same title"),
+            ("Book_Up", "Book_Up 2", "edition", 0.8, "same title"),
+        ],
+        schema=ITEM_LINKS,
+        orient="row",
+    )
+    changes = [{"item_id": "Book_Up"}, {}, {"item_id": "Book_Up 2"}, {"item_id": "Movie_Down"}]
+    shown = catalogue_details(items(*changes), links)
+    assert shown.select("item_id", "same_story", "same_work").rows() == [
+        ("Book_Up", ["Movie_Up"], ["Book_Up 2"]),
+        ("Movie_Up", ["Book_Up 2", "Book_Up"], []),
+        ("Book_Up 2", ["Movie_Up"], ["Book_Up"]),
+        ("Movie_Down", [], []),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -101,6 +123,8 @@ def test_an_item_outside_the_catalogue_has_type_and_title_only():
         "description": None,
         "release_date": None,
         "popularity": None,
+        "same_story": [],
+        "same_work": [],
         "item_index": 0,
         "train_events": 1,
     }

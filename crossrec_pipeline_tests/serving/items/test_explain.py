@@ -25,6 +25,18 @@ def catalogue(tmp_path_factory: pytest.TempPathFactory) -> ItemCatalogue:
     return opened(details_of(rows, n_known=len(rows)), tmp_path_factory.mktemp("items") / "export")
 
 
+@pytest.fixture(scope="module")
+def linked(tmp_path_factory: pytest.TempPathFactory) -> ItemCatalogue:
+    """The same, where the two called Dune tell one story, and Creed is an edition of Creed III."""
+    details = details_of(
+        ROWS,
+        n_known=len(ROWS),
+        same_story={DUNE: [DUNE_BOOK], DUNE_BOOK: [DUNE]},
+        same_work={CREED: [CREED_3], CREED_3: [CREED]},
+    )
+    return opened(details, tmp_path_factory.mktemp("linked") / "export")
+
+
 def explained(
     catalogue: ItemCatalogue, item: int, session: list[int], influence: list[float] | None
 ) -> Explanation:
@@ -80,6 +92,51 @@ def test_sentences(
     sentence: str,
 ):
     assert explained(catalogue, item, session, influence).sentence == sentence
+
+
+@pytest.mark.parametrize(
+    ("item", "session", "influence", "sentence"),
+    [
+        (DUNE, [DUNE_BOOK], [1.0], "The movie of the book Dune."),
+        (DUNE_BOOK, [DUNE], [1.0], "The book of the movie Dune."),
+        (DUNE, [DUNE_BOOK], None, "The movie of the book Dune."),
+        (DUNE, [EMMA, DUNE_BOOK], [0.5, 0.5], "The movie of the book Dune; also because of Emma."),
+        (
+            DUNE,
+            [EMMA, DUNE_BOOK, DUNE],
+            [0.2, 0.2, 0.6],
+            "It is in your session already; also the movie of the book Dune; also because of Emma.",
+        ),
+        (CREED, [CREED_3], [1.0], "Another version of Creed III."),
+        # Dune and Arrival share their creator, which is not what matters here.
+        (
+            DUNE,
+            [ARRIVAL, DUNE_BOOK],
+            [0.9, 0.1],
+            "The movie of the book Dune; also because of Arrival.",
+        ),
+        (DUNE, [ARRIVAL], [1.0], "Because of Arrival; also by Denis Villeneuve."),
+    ],
+)
+def test_a_story_or_work_of_the_session_is_told_first(
+    linked: ItemCatalogue,
+    item: int,
+    session: list[int],
+    influence: list[float] | None,
+    sentence: str,
+):
+    assert explained(linked, item, session, influence).sentence == sentence
+
+
+def test_a_shared_story_comes_before_shared_creators(linked: ItemCatalogue):
+    first, second = explained(linked, DUNE, [ARRIVAL, DUNE_BOOK], [0.5, 0.5]).shared[:2]
+    assert first.model_dump() == {
+        "kind": "story",
+        "value": "the movie of the book",
+        "item_id": "Book_Dune_6",
+        "title": "Dune",
+    }
+    assert (second.kind, second.value) == ("creator", "Denis Villeneuve")
 
 
 def test_shares_are_of_all_that_speaks_for_the_item(catalogue: ItemCatalogue):

@@ -16,7 +16,7 @@ export interface Because {
 }
 
 export interface Shared {
-  kind: "creator" | "genre";
+  kind: "story" | "edition" | "creator" | "genre";
   value: string;
   item_id: string;
   title: string;

@@ -59,5 +59,8 @@ function ShareBar({ share }: { share: number }): ReactNode {
 }
 
 function commonInWords({ kind, value, title }: Shared): string {
+  if (kind === "story" || kind === "edition") {
+    return `${value.charAt(0).toUpperCase()}${value.slice(1)} ${title}`;
+  }
   return `${kind === "creator" ? "Creator" : "Genre"} ${value}, like ${title}`;
 }
