@@ -65,7 +65,7 @@ def test_the_table_is_made_and_described(settings: Settings, built: dg.ExecuteIn
     sample = str(made.metadata["sample"].value).splitlines()
     assert len(sample) == 2 + 20
     assert "same title" in sample[2]
-    assert made.tags["dagster/data_version"]
+    assert (made.tags or {})["dagster/data_version"]
 
 
 def test_the_review_passes_and_shows_links_to_read(
@@ -82,7 +82,7 @@ def test_equal_items_give_an_equal_version(settings: Settings, built: dg.Execute
         result.asset_materializations_for_node("catalogue__item_links")[0].tags
         for result in (built, again)
     ]
-    assert len({tags["dagster/data_version"] for tags in versions}) == 1
+    assert len({(tags or {})["dagster/data_version"] for tags in versions}) == 1
 
 
 def test_bad_links_are_warned_of(settings: Settings, built: dg.ExecuteInProcessResult):
