@@ -70,9 +70,10 @@ def remove_leftovers(parent: Path) -> list[Path]:
     """
     if not parent.is_dir():
         return []
-    names = list(parent.iterdir())
-    moved_aside = [path for path in names if _is_left_over(path.name, _REPLACED)]
-    removed = [path for path in names if _is_left_over(path.name, _PARTIAL)]
+    # A log has thousands of days, and each file of them is written beside all others.
+    hidden = [name for name in os.listdir(parent) if name.startswith(".")]
+    moved_aside = [parent / name for name in hidden if _is_left_over(name, _REPLACED)]
+    removed = [parent / name for name in hidden if _is_left_over(name, _PARTIAL)]
     removed += [path for path in moved_aside if not _put_back(path)]
     for path in removed:
         _delete(path)

@@ -241,23 +241,26 @@ def _find_continued(
     gap_us: int,
 ) -> pl.DataFrame:
     """Pair open sessions (`held`) with those that go on with them (`row`, and their `user`)."""
-    rows = names.with_columns(row=pl.int_range(pl.len()), start_us=pl.Series(start_us))
-    before = held.names.with_columns(held=pl.int_range(pl.len()), end_us=pl.Series(held.end_us))
+    rows = names.lazy().with_columns(row=pl.int_range(pl.len()), start_us=pl.Series(start_us))
+    end_us = held.end_us
+    before = held.names.lazy().with_columns(held=pl.int_range(pl.len()), end_us=pl.Series(end_us))
     # Few can go on, and joining on texts is dear.
-    latest_us = int(held.end_us.max(initial=0)) + gap_us
+    latest_us = int(end_us.max(initial=0)) + gap_us
     of_users = (
         rows.filter(pl.col("session_id").is_null() & (pl.col("start_us") <= latest_us))
         .join(before.filter(pl.col("session_id").is_null()), on="user_id")
         .filter(pl.col("start_us") - pl.col("end_us") <= gap_us)
     )
-    of_log = rows.filter(pl.Series(lasts)).join(before, on="session_id")
-    return pl.concat(
-        found.select("held", "row", user=pl.col("user_id")) for found in (of_users, of_log)
-    )
+    found = [of_users]
+    if lasts.any():
+        found.append(rows.filter(pl.Series(lasts)).join(before, on="session_id"))
+    return pl.concat(pairs.select("held", "row", user="user_id") for pairs in found).collect()
 
 
 def _name_users(names: pl.DataFrame, goes_on: pl.DataFrame) -> pl.DataFrame:
     """Give sessions of the log the user that a later day names, if no day before did."""
+    if goes_on.is_empty():
+        return names
     later = names.with_columns(held=pl.int_range(pl.len())).join(
         goes_on, on="held", how="left", maintain_order="left"
     )
