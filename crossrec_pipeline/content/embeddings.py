@@ -19,7 +19,7 @@ from crossrec_pipeline.errors import ContentError
 EMBEDDINGS_FILE = "embeddings.parquet"
 
 _COLUMNS = ("item_id", "item_type", "digest")
-_BLOCK = 1024
+_BLOCK = 512
 """Texts that are encoded before somebody may be told, or anything is kept."""
 _SECONDS_BETWEEN_LINES = 10.0
 

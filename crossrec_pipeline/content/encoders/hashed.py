@@ -18,6 +18,7 @@ from safetensors.numpy import save_file
 from scipy import sparse
 from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import TfidfTransformer
+from threadpoolctl import threadpool_limits
 
 from crossrec_pipeline.atomic import atomic_file
 from crossrec_pipeline.content.encoders.base import Progress, normalised
@@ -165,7 +166,10 @@ def fit(texts: Sequence[str], config: HashedConfig | None = None) -> HashedEncod
         return HashedEncoder(config, len(texts), kept[:0], nothing[0], nothing)
     idf = np.asarray(TfidfTransformer().fit(counts).idf_, dtype=np.float32)
     weighted = _weighted(counts, kept, idf, config)
-    svd = TruncatedSVD(rank, n_iter=config.n_iterations, random_state=config.seed).fit(weighted)
+    # Its dense products are small: several threads take longer, and much longer beside others.
+    with threadpool_limits(1, user_api="blas"):
+        svd = TruncatedSVD(rank, n_iter=config.n_iterations, random_state=config.seed)
+        svd.fit(weighted)
     directions = np.ascontiguousarray(svd.components_, dtype=np.float32)
     return HashedEncoder(config, len(texts), kept, idf, directions)
 

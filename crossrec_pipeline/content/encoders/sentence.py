@@ -12,6 +12,7 @@ import numpy as np
 
 from crossrec_pipeline.content.encoders.base import normalised
 from crossrec_pipeline.content.encoders.sentence_models import library_missing
+from crossrec_pipeline.content.encoders.torch_threads import each_in_one_thread
 from crossrec_pipeline.digests import file_sha256, json_digest
 from crossrec_pipeline.errors import ContentError
 
@@ -55,6 +56,8 @@ class SentenceEncoder:
     ) -> None:
         self._model = _loaded(folder, model, device)
         self._model.max_seq_length = min(max_tokens, self._model.max_seq_length or max_tokens)
+        # Sets the tokeniser up once, after which several threads may use it.
+        self._model.encode(["warm up"], show_progress_bar=False)
         self._batch_size = batch_size
         tokens = self._model.max_seq_length
         self._name = f"{Path(model).name}@{_fingerprint(folder)[:8]}/{tokens}"
@@ -73,15 +76,28 @@ class SentenceEncoder:
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         """Return the vectors of texts, float32 [N, D]."""
-        if not texts:
-            return np.zeros((0, self.dimension), dtype=np.float32)
-        vectors = self._model.encode(
-            list(texts),
-            batch_size=self._batch_size,
-            show_progress_bar=False,
-            convert_to_numpy=True,
-        )
-        return normalised(np.asarray(vectors, dtype=np.float32))
+        vectors = np.zeros((len(texts), self.dimension), dtype=np.float32)
+        # A batch is padded to its longest text.
+        rows = np.argsort([-len(text) for text in texts], kind="stable")
+        batches = [
+            rows[begin : begin + self._batch_size]
+            for begin in range(0, len(rows), self._batch_size)
+        ]
+
+        def encode_batch(batch: np.ndarray) -> None:
+            vectors[batch] = self._model.encode(
+                [texts[int(row)] for row in batch],
+                batch_size=len(batch),
+                show_progress_bar=False,
+                convert_to_numpy=True,
+            )
+
+        if self._model.device.type == "cpu":
+            each_in_one_thread(encode_batch, batches)
+        else:
+            for batch in batches:
+                encode_batch(batch)
+        return normalised(vectors)
 
 
 def _loaded(folder: Path, model: str, device: str) -> "SentenceTransformer":

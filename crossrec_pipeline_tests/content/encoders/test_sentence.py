@@ -75,6 +75,15 @@ def test_the_order_of_texts_is_kept_whatever_their_length(encoder: SentenceEncod
 
 
 @needs_extra
+def test_threads_of_torch_are_as_before(encoder: SentenceEncoder):
+    import torch
+
+    n_threads = torch.get_num_threads()
+    encoder.encode(["one", "two"])
+    assert torch.get_num_threads() == n_threads
+
+
+@needs_extra
 def test_no_more_tokens_are_read_than_wanted_and_the_name_says_so(encoder: SentenceEncoder):
     assert encoder.name.endswith("/128")
     folder = find_model(MODEL)
