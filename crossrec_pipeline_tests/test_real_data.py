@@ -19,6 +19,7 @@ from crossrec_pipeline.resources import Warehouse
 from crossrec_pipeline.sessions.store import PARTS, SessionDataset
 from crossrec_pipeline.settings import Settings, load_settings
 from crossrec_pipeline_tests.amazon import LONGEST_RECORD_MINUTES, Delivery, deliver
+from crossrec_pipeline_tests.lineage_world import RIVALS
 
 REAL_DATA = os.environ.get("CROSSREC_REAL_DATA")
 
@@ -29,6 +30,7 @@ pytestmark = [
 ]
 
 TYPES = {"Book", "Movie"}
+EPOCHS = 3
 
 
 @dataclass(frozen=True)
@@ -78,8 +80,10 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
     settings = load_settings(
         data_dir=folder / "data",
         sessions={"gap_minutes": LONGEST_RECORD_MINUTES, "min_support": 5},
-        training={"device": "cpu"},
         content={"encoder": "hashed"},
+        training={"device": "cpu", "epochs": EPOCHS},
+        # What the hybrid needs; all rivals are trained in test_pipeline_end_to_end.py.
+        evaluation={"rivals": RIVALS},
         **delivery.settings,
     )
     job = build_definitions(settings).resolve_implicit_global_asset_job_def()

@@ -1,5 +1,7 @@
 """The job of Spark that Dagster starts: what it makes, reports and says when it fails."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import pytest
 from crossrec_pipeline.defs import sessions_by_day
 from crossrec_pipeline.defs.failures import reports_errors
 from crossrec_pipeline.defs.sessions_by_day import sessionise
-from crossrec_pipeline.defs.spark import ROWS_CHECK, SparkRun, sessionise_days_on_spark
+from crossrec_pipeline.defs.spark import ROWS_CHECK, SparkRun
 from crossrec_pipeline.sessions.day_files import DaySessions, day_path
 from crossrec_pipeline.sessions.engines.spark import SparkDay
 from crossrec_pipeline.settings import Settings, load_settings
@@ -35,36 +37,60 @@ pytestmark = [
 ]
 
 
-@dg.asset(key=KEY, check_specs=[dg.AssetCheckSpec(ROWS_CHECK, asset=KEY)])
+@dg.asset(key=KEY)
 @reports_errors
-def by_day(
+def by_engine(
     context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings]
 ) -> dg.MaterializeResult:
-    run = sessionise_days_on_spark(context, settings, days_of(LOG))
-    return dg.MaterializeResult(metadata=run.metadata(), check_results=[run.rows_check(KEY)])
+    assert list(sessionise(context, settings, days_of(LOG), KEY)) == days_of(LOG)
+    return dg.MaterializeResult()
 
 
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    sessions = {"gap_minutes": GAP_MINUTES, "spark_master": "local[1]", "memory_limit": "1GB"}
-    settings = load_settings(data_dir=tmp_path, sessions=sessions)
+def _settings(data_dir: Path) -> Settings:
+    sessions = {
+        "engine": "pyspark",
+        "gap_minutes": GAP_MINUTES,
+        "spark_master": "local[1]",
+        "memory_limit": "1GB",
+    }
+    settings = load_settings(data_dir=data_dir, sessions=sessions)
     write_log(LOG, settings.events_dir)
     return settings
 
 
-def test_days_are_written_counted_and_checked(settings):
-    result = dg.materialize([by_day], resources={"settings": settings})
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return _settings(tmp_path)
+
+
+@dataclass(frozen=True)
+class Made:
+    """What one job of Spark has made of the log, and what Dagster was told of it."""
+
+    by_day_dir: Path
+    result: dg.ExecuteInProcessResult
+    shown: Mapping[str, dg.MetadataValue]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    settings = _settings(tmp_path_factory.mktemp("spark"))
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = dg.materialize([by_engine], instance=instance, resources={"settings": settings})
+        (observed,) = instance.fetch_observations(KEY, limit=10).records
+    assert observed.asset_observation is not None
+    return Made(settings.sessions_by_day_dir, result, observed.asset_observation.metadata)
+
+
+def test_days_are_written_counted_and_checked(made: Made):
     expected = rules.sessions_by_date(LOG, GAP_US)
     for day in days_of(LOG):
-        made = pl.read_parquet(day_path(settings.sessions_by_day_dir, day))
-        assert made.rows() == expected[str(day)]
-    shown = result.asset_materializations_for_node("sessions__by_day")[0].metadata
-    assert shown["rows by day"].value == {day: len(rows) for day, rows in expected.items()}
-    assert shown["events read"].value == len(LOG)
-    assert str(shown["engine"].value).startswith("Spark 4.")
-    (check,) = result.get_asset_check_evaluations()
+        assert pl.read_parquet(day_path(made.by_day_dir, day)).rows() == expected[str(day)]
+    assert made.shown["rows by day"].value == {day: len(rows) for day, rows in expected.items()}
+    assert made.shown["events read"].value == len(LOG)
+    (check,) = made.result.get_asset_check_evaluations()
     assert check.passed
-    assert [path.name for path in settings.sessions_by_day_dir.iterdir() if path.is_dir()] == []
+    assert [path.name for path in made.by_day_dir.iterdir() if path.is_dir()] == []
 
 
 def test_failure_in_the_job_is_dagsters_failure_in_its_own_words(settings):
@@ -72,7 +98,7 @@ def test_failure_in_the_job_is_dagsters_failure_in_its_own_words(settings):
     damaged = bytearray(part.read_bytes())
     damaged[4:40] = b"\xff" * 36
     part.write_bytes(damaged)
-    result = dg.materialize([by_day], resources={"settings": settings}, raise_on_error=False)
+    result = dg.materialize([by_engine], resources={"settings": settings}, raise_on_error=False)
     failure = result.failure_data_for_node("sessions__by_day")
     assert failure is not None
     assert failure.user_failure_data is not None
@@ -92,32 +118,14 @@ def test_check_names_the_days_that_lost_events():
     assert check.metadata["events lost, by day"].value == {"2023-01-02": 2}
 
 
-@dg.asset(key=KEY)
-@reports_errors
-def by_engine(
-    context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings]
-) -> dg.MaterializeResult:
-    assert list(sessionise(context, settings, days_of(LOG), KEY)) == days_of(LOG)
-    return dg.MaterializeResult()
-
-
-def test_what_spark_made_is_shown_at_the_asset(settings):
-    on_spark = settings.sessions.model_copy(update={"engine": "pyspark"})
-    settings = settings.model_copy(update={"sessions": on_spark})
-    with dg.DagsterInstance.ephemeral() as instance:
-        result = dg.materialize([by_engine], instance=instance, resources={"settings": settings})
-        (observed,) = instance.fetch_observations(KEY, limit=10).records
-    assert observed.asset_observation is not None
-    shown = observed.asset_observation.metadata
-    assert str(shown["engine"].value).startswith("Spark 4.")
-    assert shown["days"].value == len(days_of(LOG))
-    (check,) = result.get_asset_check_evaluations()
+def test_what_spark_made_is_shown_at_the_asset(made: Made):
+    assert str(made.shown["engine"].value).startswith("Spark 4.")
+    assert made.shown["days"].value == len(days_of(LOG))
+    (check,) = made.result.get_asset_check_evaluations()
     assert (check.check_name, check.passed) == (ROWS_CHECK, True)
 
 
 def test_lost_events_end_the_step(settings, monkeypatch):
-    on_spark = settings.sessions.model_copy(update={"engine": "pyspark"})
-    settings = settings.model_copy(update={"sessions": on_spark})
     about = DaySessions("digest", 30.0, 10, 3, 2, 0)
     short = SparkRun("4.0", [SparkDay(date(2023, 1, 2), about, 1)])
     monkeypatch.setattr(sessions_by_day, "sessionise_days_on_spark", lambda *_: short)

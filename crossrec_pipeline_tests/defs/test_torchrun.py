@@ -4,6 +4,7 @@ import json
 import socket
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import dagster as dg
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 
 from crossrec_pipeline.defs import models, torchrun
-from crossrec_pipeline.models.registry import latest_bundle, load_bundle
+from crossrec_pipeline.models.registry import Bundle, latest_bundle, load_bundle
 from crossrec_pipeline.sessions.store import SessionDataset, SessionStore
 from crossrec_pipeline.settings import Settings, load_settings
 from crossrec_pipeline_tests.defs import failing_process, killed_process
@@ -20,7 +21,11 @@ from crossrec_pipeline_tests.models.vocabularies import numbered_vocabulary
 N_ITEMS = 30
 
 # Dagster says so of what its own Pipes use.
-pytestmark = pytest.mark.filterwarnings("ignore:AssetExecutionContext.run_id is deprecated")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:AssetExecutionContext.run_id is deprecated"),
+    # Each training starts three processes; that of two which nothing disturbs is made once.
+    pytest.mark.xdist_group("torchrun"),
+]
 
 
 def _sessions(seed: int) -> SessionStore:
@@ -30,17 +35,33 @@ def _sessions(seed: int) -> SessionStore:
     )
 
 
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
+def _settings(data_dir: Path) -> Settings:
     training = {"epochs": 2, "device": "cpu", "processes": 2, "seed": 3}
-    settings = load_settings(data_dir=tmp_path, training=training)
+    settings = load_settings(data_dir=data_dir, training=training)
     train, validation, test = (_sessions(seed) for seed in range(3))
     dataset = SessionDataset(train, validation, test, numbered_vocabulary(N_ITEMS))
     dataset.save(settings.sessions_dir)
     return settings
 
 
-def test_two_processes_make_the_bundle_and_report_their_epochs(settings):
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return _settings(tmp_path)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What two processes that nothing disturbed have made, and what Dagster was told of it."""
+
+    settings: Settings
+    bundle: Bundle
+    result: dg.ExecuteInProcessResult
+    observed: list[dg.EventLogRecord]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    settings = _settings(tmp_path_factory.mktemp("undisturbed"))
     with dg.DagsterInstance.ephemeral() as instance:
         result = dg.materialize(
             [models.gru4rec], instance=instance, resources={"settings": settings}
@@ -48,14 +69,19 @@ def test_two_processes_make_the_bundle_and_report_their_epochs(settings):
         observed = instance.fetch_observations(models.model_key("gru4rec"), limit=10).records
     bundle = latest_bundle(settings.models_dir, "gru4rec")
     assert bundle is not None
+    return Trained(settings, bundle, result, list(observed))
+
+
+def test_two_processes_make_the_bundle_and_report_their_epochs(undisturbed: Trained):
+    settings, bundle = undisturbed.settings, undisturbed.bundle
     assert bundle.manifest["training"]["summary"]["processes"] == 2
     assert bundle.manifest["seeds"] == {"training": 3}
     assert bundle.manifest["inputs"] == {
         "sessions/sequences": SessionDataset.open(settings.sessions_dir).digest
     }
     assert load_bundle(bundle.path).model.score([np.array([0, 1])]).shape == (1, N_ITEMS)
-    assert len(observed) == 2
-    shown = result.asset_materializations_for_node("models__gru4rec")[0]
+    assert len(undisturbed.observed) == 2
+    shown = undisturbed.result.asset_materializations_for_node("models__gru4rec")[0]
     assert shown.metadata["bundle"].value == str(bundle.path)
     assert shown.metadata["configuration"].value["epochs"] == 2  # type: ignore[index]
     assert shown.tags is not None
@@ -79,7 +105,7 @@ def test_process_that_fails_ends_the_run_with_its_error(settings, monkeypatch):
 
 @pytest.mark.parametrize("rank", [0, 1])
 def test_training_goes_on_from_its_checkpoint_when_a_process_was_killed(
-    settings, tmp_path, monkeypatch, capfd, rank
+    settings, undisturbed: Trained, tmp_path, monkeypatch, capfd, rank
 ):
     killed = tmp_path / "killed"
     monkeypatch.setattr(torchrun, "_WORKER", killed_process.__name__)
@@ -94,14 +120,7 @@ def test_training_goes_on_from_its_checkpoint_when_a_process_was_killed(
     assert "going on from epoch" in said
     bundle = latest_bundle(settings.models_dir, "gru4rec")
     assert bundle is not None
-
-    # The killed file is there: nothing is killed now, and the same comes out.
-    undisturbed = settings.model_copy(update={"data_dir": tmp_path / "again"})
-    SessionDataset.open(settings.sessions_dir).save(undisturbed.sessions_dir)
-    dg.materialize([models.gru4rec], resources={"settings": undisturbed})
-    other = latest_bundle(undisturbed.models_dir, "gru4rec")
-    assert other is not None
-    assert bundle.data_version == other.data_version
+    assert bundle.data_version == undisturbed.bundle.data_version
 
 
 def test_after_the_last_restart_the_run_fails_and_says_why(settings, tmp_path, monkeypatch):
