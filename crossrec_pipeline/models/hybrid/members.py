@@ -58,6 +58,26 @@ def check_member(name: str, model: Recommender) -> None:
         )
 
 
+def check_vocabulary(name: str, model: Recommender, n_items: int) -> None:
+    """Refuse a member of another vocabulary: its item indexes are those of other items.
+
+    Raises
+    ------
+    TrainingError
+        If it knows another number of items.
+    """
+    if isinstance(model, ListModel):
+        known = len(model.floor())
+    else:
+        assert isinstance(model, FactoredScorer)  # `check_member` has seen to it
+        known = len(model.item_factors().bias)
+    if known != n_items:
+        raise TrainingError(
+            f"Model {name!r} ({model.kind}) knows {known:,} items, and the vocabulary has "
+            f"{n_items:,}. Train it on these sessions first."
+        )
+
+
 def lists_of_sessions(
     members: Sequence[Recommender],
     sessions: Sequence[np.ndarray],

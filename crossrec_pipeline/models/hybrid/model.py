@@ -22,6 +22,7 @@ from crossrec_pipeline.models.hybrid.features import ItemKnowledge
 from crossrec_pipeline.models.hybrid.learning import learn
 from crossrec_pipeline.models.hybrid.members import (
     check_member,
+    check_vocabulary,
     lists_of_positions,
     lists_of_sessions,
 )
@@ -96,13 +97,16 @@ class Hybrid:
         Raises
         ------
         TrainingError
-            If there is no validation prediction to learn from.
+            If there is no validation prediction to learn from, or a member is of another
+            vocabulary.
         """
         if validation is None or validation.n_predictions == 0:
             raise TrainingError(
                 "A hybrid learns from validation sessions, and there are none of two events or "
                 "more. Raise the validation share."
             )
+        for name, member in self._members.items():
+            check_vocabulary(name, member, vocabulary.n_items)
         self._know(train, vocabulary)
         items, config = self._known_items, self._config
         sample = _sessions_up_to(validation, config.max_predictions, config.seed)

@@ -142,6 +142,13 @@ def test_without_validation_there_is_nothing_to_learn_from(validation: SessionSt
         Hybrid(MEMBERS).fit(TRAIN, VOCABULARY, validation)
 
 
+@pytest.mark.parametrize("name", ["gru4rec", "sknn"])
+def test_a_member_of_another_vocabulary_is_refused(name: str):
+    model = Hybrid({name: MEMBERS[name]}, config=CONFIG)
+    with pytest.raises(TrainingError, match=rf"'{name}' .* knows 60 items, .* has 61. Train it"):
+        model.fit(TRAIN, numbered_vocabulary(61), VALIDATION)
+
+
 def test_what_has_not_learnt_cannot_score():
     with pytest.raises(TrainingError, match="call fit"):
         Hybrid(MEMBERS).score([np.array([1])])
