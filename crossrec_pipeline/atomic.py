@@ -71,7 +71,8 @@ def remove_leftovers(parent: Path) -> list[Path]:
     if not parent.is_dir():
         return []
     # A log has thousands of days, and each file of them is written beside all others.
-    hidden = [name for name in os.listdir(parent) if name.startswith(".")]
+    with os.scandir(parent) as entries:
+        hidden = [entry.name for entry in entries if entry.name.startswith(".")]
     moved_aside = [parent / name for name in hidden if _is_left_over(name, _REPLACED)]
     removed = [parent / name for name in hidden if _is_left_over(name, _PARTIAL)]
     removed += [path for path in moved_aside if not _put_back(path)]

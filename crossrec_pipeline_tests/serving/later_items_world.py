@@ -8,6 +8,7 @@ import dagster as dg
 import numpy as np
 import polars as pl
 
+from crossrec_pipeline.catalogue.schema import ITEM_LINKS
 from crossrec_pipeline.content.embeddings import ItemEmbeddings
 from crossrec_pipeline.defs.content import embeddings
 from crossrec_pipeline.defs.serving import export
@@ -95,7 +96,8 @@ class LaterItemsWorld:
     def publish(self, *more: Mapping[str, Any]) -> None:
         """Replace the catalogue by the first items and some more."""
         frame = items_of(*map(dict, (*FIRST, *more)))
-        self.warehouse.replace_tables({"catalogue.items": frame})
+        no_links = pl.DataFrame(schema=ITEM_LINKS)
+        self.warehouse.replace_tables({"catalogue.items": frame, "catalogue.item_links": no_links})
 
     def items(self) -> pl.DataFrame:
         """Read the catalogue."""
