@@ -2,6 +2,7 @@
 
     python benchmarks/item_links.py --data DIR [--labels FILE] [--json OUT]
     python benchmarks/item_links.py --data DIR --draw FILE [--seed S]
+    python benchmarks/item_links.py --data DIR --items N
 
 DIR is the folder that ``CROSSREC_REAL_DATA`` names for the tests. Precision is that of links of a
 film and a book against labels given by hand (``labels/item_links.csv``): pairs drawn at random, as
@@ -11,12 +12,16 @@ listed before. Figures on the pairs that the weights were fitted to
 (``labels/item_links_tuning.csv``) are printed beside; they flatter.
 
 ``--draw`` writes such a sample with both descriptions, to be read and labelled; it stays with you.
+``--items`` fills the films and books up to N with made ones (halves of two titles, halves of two
+descriptions) and tells only what linking them costs.
 """
 
 import argparse
 import json
+import resource
 import time
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import polars as pl
@@ -42,6 +47,7 @@ from crossrec_pipeline.domains import BUILT_IN
 
 FILES = {"movies": "imdb_movies.csv", "music": "spotify_tracks.csv", "books": "goodreads_data.csv"}
 LABELS = Path(__file__).parent / "labels"
+TEXTS = ("title", "description")
 SAMPLE = 100
 FAMOUS = 30
 
@@ -52,6 +58,7 @@ def main() -> None:
     options.add_argument("--labels", type=Path, default=LABELS / "item_links.csv")
     options.add_argument("--draw", type=Path, help="write a sample to label here, and stop")
     options.add_argument("--seed", type=int, default=0, help="of the sample")
+    options.add_argument("--items", type=int, help="measure the cost of linking so many items")
     options.add_argument("--json", type=Path, help="write all figures here")
     given = options.parse_args()
 
@@ -61,9 +68,18 @@ def main() -> None:
         for spec in BUILT_IN.values()
         if spec.story_order is not None
     }
+    if given.items:
+        items = filled_up(items, given.items, given.seed)
     began, cpu_began = time.perf_counter(), time.process_time()
     links = link_items(items, order)
     seconds, cpu_seconds = time.perf_counter() - began, time.process_time() - cpu_began
+    if given.items:
+        megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        print(
+            f"{items.height:,} items, {links.height:,} links: {seconds:.1f} s, "
+            f"{cpu_seconds:.1f} CPU-s, at most {megabytes:,.0f} MB in all"
+        )
+        return
     found = films_of_books(links)
     if given.draw:
         write_sample(draw(found, SAMPLE, given.seed), items, given.draw)
@@ -90,6 +106,32 @@ def real_items(folder: Path) -> pl.DataFrame:
         for domain, file in FILES.items()
     ]
     return unify(parts, empty_ledger()).items
+
+
+def filled_up(items: pl.DataFrame, n_items: int, seed: int) -> pl.DataFrame:
+    random = Random(seed)
+    real = items.filter(pl.col("item_type") != "Music")
+    columns = {name: real[name].to_list() for name in ("item_type", "title", "description")}
+    made = []
+    for number in range(n_items - items.height):
+        a, b = random.randrange(real.height), random.randrange(real.height)
+        item_type = columns["item_type"][a]
+        made.append(
+            {
+                "item_id": f"{item_type}_made_{number}",
+                "item_type": item_type,
+                **{name: halves(*(columns[name][at] for at in (a, b))) for name in TEXTS},
+                "genres": [],
+                "creators": [f"Somebody {number // 3}"],
+                "imputed": [],
+            }
+        )
+    return pl.concat([items, pl.DataFrame(made, schema=items.schema)])
+
+
+def halves(first: str, second: str) -> str:
+    a, b = first.split(), second.split()
+    return " ".join(a[: (len(a) + 1) // 2] + b[len(b) // 2 :])
 
 
 def counts(links: pl.DataFrame, items: pl.DataFrame) -> dict[str, int]:
