@@ -17,7 +17,7 @@ from crossrec_pipeline.digests import file_sha256, json_digest
 from crossrec_pipeline.errors import ContentError
 
 if TYPE_CHECKING:
-    from sentence_transformers import SentenceTransformer
+    from sentence_transformers import SentenceTransformer  # pyright: ignore[reportMissingImports]
 
 _WEIGHTS = ("*.safetensors", "*.bin")
 _DESCRIBING = ("*.json", "*.txt", "*.model")
@@ -103,7 +103,7 @@ class SentenceEncoder:
 def _loaded(folder: Path, model: str, device: str) -> "SentenceTransformer":
     try:
         import torch
-        from sentence_transformers import SentenceTransformer
+        from sentence_transformers import SentenceTransformer  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         raise library_missing(str(error)) from error
     if device == "auto":
