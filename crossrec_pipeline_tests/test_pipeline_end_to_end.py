@@ -45,7 +45,7 @@ def metadata(result: dg.ExecuteInProcessResult, name: str) -> dict[str, object]:
 
 def test_every_check_passes(result: dg.ExecuteInProcessResult):
     evaluations = result.get_asset_check_evaluations()
-    assert len(evaluations) == 18
+    assert len(evaluations) == 19
     assert [each.check_name for each in evaluations if not each.passed] == []
 
 

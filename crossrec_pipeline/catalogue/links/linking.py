@@ -48,7 +48,8 @@ def link_items(
         work comes first.
     """
     # In an order of their own, so that the order of rows moves no sum and no choice.
-    ordered = as_delivered(items).sort(
+    said = as_delivered(items).with_columns(pl.col("creators").fill_null([]))
+    ordered = said.sort(
         pl.col("item_type").replace_strict(
             dict(story_order), default=len(story_order), return_dtype=pl.Int64
         ),
