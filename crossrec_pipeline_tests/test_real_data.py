@@ -30,7 +30,6 @@ pytestmark = [
 ]
 
 TYPES = {"Book", "Movie"}
-EPOCHS = 3
 
 
 @dataclass(frozen=True)
@@ -81,7 +80,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
         data_dir=folder / "data",
         sessions={"gap_minutes": LONGEST_RECORD_MINUTES, "min_support": 5},
         content={"encoder": "hashed"},
-        training={"device": "cpu", "epochs": EPOCHS},
+        training={"device": "cpu"},
         # What the hybrid needs; all rivals are trained in test_pipeline_end_to_end.py.
         evaluation={"rivals": RIVALS},
         **delivery.settings,
