@@ -49,13 +49,10 @@ def link_items(
     """
     # In an order of their own, so that the order of rows moves no sum and no choice.
     said = as_delivered(items).with_columns(pl.col("creators").fill_null([]))
-    ordered = said.sort(
-        pl.col("item_type").replace_strict(
-            dict(story_order), default=len(story_order), return_dtype=pl.Int64
-        ),
-        "item_type",
-        "item_id",
+    order = pl.col("item_type").replace_strict(
+        dict(story_order), default=None, return_dtype=pl.Int64
     )
+    ordered = said.sort(order, "item_type", "item_id", nulls_last=True)
     titles = [read_title(title) for title in ordered["title"]]
     telling = ordered.filter(pl.col("item_type").is_in(list(story_order))).height
     found = list(_stories(ordered[:telling], titles[:telling], vectors))

@@ -204,6 +204,14 @@ def test_an_added_type_tells_stories_if_it_says_so():
     assert found.select("item_id", "other_id").rows() == [(HUNGER_GAMES["item_id"], "Podcast_1")]
 
 
+@pytest.mark.parametrize("order", [{"Book": 7, "Movie": 9}, {"Book": -2, "Movie": -1}])
+def test_only_the_order_of_types_matters(order: dict[str, int]):
+    items = catalogue(HUNGER_GAMES, FILM, track("1", "The Hunger Games", "Nobody"))
+    assert link_items(items, order).equals(link_items(items, ORDER))
+    turned = link_items(items, {"Book": 1, "Movie": 0})
+    assert turned["item_id"].to_list() == [FILM["item_id"]]
+
+
 def test_dates_say_which_work_was_earlier_where_there_are_any():
     novelisation = {**HUNGER_GAMES, "release_date": FILM["release_date"].replace(year=2015)}
     found = link_items(catalogue(novelisation, FILM), ORDER)
