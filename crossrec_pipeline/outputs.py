@@ -60,7 +60,9 @@ REPORT = Output(
     ),
 )
 CONTROLS = Output("evaluation/controls", ("evaluation/controls.parquet", "evaluation/controls"))
-EXPORTS = Output("serving/export", ("serving/catalogue.parquet", "serving/*/*"))
+EXPORTS = Output(
+    "serving/export", ("serving/catalogue.parquet", "serving/similar.parquet", "serving/*/*")
+)
 CHARTS = Output("exploration/charts", ("exploration/charts.html",))
 
 

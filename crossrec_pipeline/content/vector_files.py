@@ -83,6 +83,11 @@ def _encoder_of(schema: pa.Schema) -> str:
 
 
 def _unreadable(path: Path, error: Exception) -> ContentError:
+    if isinstance(error, FileNotFoundError):
+        return ContentError(
+            f"There are no embeddings at {path} yet. Materialise content/embeddings, or run: "
+            "crossrec run."
+        )
     return ContentError(
         f"{path} cannot be read as embeddings ({error}). Delete it: `crossrec run` makes it again."
     )

@@ -50,13 +50,14 @@ _WARM_SESSIONS = 8
     group_name="serving",
     kinds={"parquet", "http"},
     owners=["team:ml"],
-    code_version="2",
+    code_version="3",
     pool=DUCKDB_POOL,
     automation_condition=with_upstream(),
     description=(
-        "What the service reads of the champion: the bundle, details of all items with a search "
-        "index, the figures of the last evaluation, and what its engine maps into memory. A "
-        "champion that was trained with content takes up the items that came since."
+        "What the service reads of the champion: the bundle, details of all items with what is "
+        "near them and a search index, the figures of the last evaluation, and what its engine "
+        "maps into memory. A champion that was trained with content takes up the items that came "
+        "since."
     ),
 )
 @reports_errors
@@ -64,6 +65,7 @@ _WARM_SESSIONS = 8
 def export(settings: dg.ResourceParam[Settings], warehouse: Warehouse) -> dg.MaterializeResult:
     """Export the champion, and see that it ranks."""
     # They import what searches and serves, which loading the definitions must not.
+    from crossrec_pipeline.content.embeddings import EMBEDDINGS_FILE, ItemEmbeddings
     from crossrec_pipeline.serving.export import (
         export_bundle,
         open_export,
@@ -71,13 +73,16 @@ def export(settings: dg.ResourceParam[Settings], warehouse: Warehouse) -> dg.Mat
         write_catalogue,
     )
     from crossrec_pipeline.serving.figures import read_figures
+    from crossrec_pipeline.serving.similar import write_similar
 
     champion = find_bundle(settings.models_dir, "champion")
     began = time.perf_counter()
     items = warehouse.read("catalogue.items")
     # Before anything is written: should it fail, the export that is there goes on.
+    embeddings = ItemEmbeddings.open(settings.content_dir / EMBEDDINGS_FILE)
     new = _new_items(champion, items, settings)
     write_catalogue(items, settings.serving_dir, warehouse.read(ITEM_LINKS_TABLE))
+    write_similar(embeddings, settings.serving_dir)
     figures = read_figures(champion, settings)
     exported = open_export(
         export_bundle(champion, settings.serving_dir, figures=figures, additions=new.additions)
@@ -106,7 +111,10 @@ def export(settings: dg.ResourceParam[Settings], warehouse: Warehouse) -> dg.Mat
 def export_is_whole(settings: Settings) -> bool:
     """Say whether the champion has an export, and its files are all there."""
     from crossrec_pipeline.serving.export import open_export
+    from crossrec_pipeline.serving.similar import SIMILAR_FILE
 
+    if not (settings.serving_dir / SIMILAR_FILE).exists():
+        return False
     try:
         champion = read_champion(settings.models_dir)
         if champion is None:

@@ -3,7 +3,8 @@
 ``<serving_dir>/<kind>/<version>/`` holds ``manifest.json``, the bundle's own files, details of all
 items with a search index, the figures of the last evaluation, the items that came after the
 training, and what the engine maps into memory.
-``<serving_dir>/catalogue.parquet`` holds the details of the catalogue, for exports to come.
+``<serving_dir>/catalogue.parquet`` holds the details of the catalogue, and ``similar.parquet`` what
+is near what, for exports to come.
 """
 
 import fcntl
@@ -38,9 +39,10 @@ from crossrec_pipeline.serving.engine.item_table import FORMAT_VERSION as ENGINE
 from crossrec_pipeline.serving.engine.load import prepare_engine
 from crossrec_pipeline.serving.items.catalogue import SEARCH, write_items
 from crossrec_pipeline.serving.items.details import CATALOGUE, catalogue_details, item_details
+from crossrec_pipeline.serving.similar import read_similar
 from crossrec_pipeline.sessions.vocabulary import Vocabulary
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 """Raise it whenever anything in an export is written differently; the engine counts its own."""
 MANIFEST = "manifest.json"
 CATALOGUE_FILE = "catalogue.parquet"
@@ -189,7 +191,8 @@ def export_bundle(
     bundle
         What is to be served.
     serving_dir
-        Holds the exports, and the catalogue of `write_catalogue` where there is one.
+        Holds the exports, and where there are any, the catalogue of `write_catalogue` and what
+        `write_similar` kept.
     figures
         Of the bundle's evaluation. Without any, those of an earlier export of it are kept.
     additions
@@ -199,7 +202,7 @@ def export_bundle(
     Raises
     ------
     BundleError
-        If the bundle is not whole, or the catalogue cannot be read.
+        If the bundle is not whole, or the catalogue or what is similar cannot be read.
     """
     target = export_path(serving_dir, bundle)
     with _exports_held(serving_dir):
@@ -209,18 +212,19 @@ def export_bundle(
             additions = earlier.additions if additions is None else additions
         if additions is not None and additions.n_items == 0:
             additions = None
-        catalogue = _read_catalogue(serving_dir)
+        catalogue, similar = _read_catalogue(serving_dir), read_similar(serving_dir)
         inputs = {
             "format_version": FORMAT_VERSION,
             "engine_format_version": ENGINE_FORMAT_VERSION,
             "bundle": bundle.data_version,
             "catalogue": frame_digest(catalogue),
+            "similar": frame_digest(similar),
             "figures": None if figures is None else json_digest(figures.model_dump()),
             "additions": None if additions is None else additions.version,
         }
         if earlier is None or earlier.manifest["inputs"] != inputs:
             with atomic_directory(target) as partial:
-                _write(partial, bundle, catalogue, figures, additions, inputs)
+                _write(partial, bundle, catalogue, similar, figures, additions, inputs)
     return target
 
 
@@ -342,6 +346,7 @@ def _write(
     partial: Path,
     bundle: Bundle,
     catalogue: pl.DataFrame,
+    similar: pl.DataFrame,
     figures: Evaluation | None,
     additions: Additions | None,
     inputs: dict[str, Any],
@@ -354,7 +359,7 @@ def _write(
     if additions is not None:
         additions.save(partial / _ADDITIONS)
         vocabulary = vocabulary.grown(additions.items)
-    write_items(item_details(catalogue, vocabulary), partial)
+    write_items(item_details(catalogue, vocabulary, similar), partial)
     if figures is not None:
         (partial / _FIGURES).write_text(figures.model_dump_json(indent=1), encoding="utf-8")
     notes = prepare_engine(partial / _BUNDLE, partial / _ENGINE, additions)

@@ -9,7 +9,8 @@ from crossrec_pipeline.settings import Settings
 from crossrec_pipeline.storage.store import Store
 from crossrec_pipeline.storage.transfers import Progress
 
-_CATALOGUE = "serving/catalogue.parquet"
+_SHARED = ("serving/catalogue.parquet", "serving/similar.parquet")
+"""What exports are made of beside the bundle."""
 
 
 class StoredChampion:
@@ -57,7 +58,7 @@ class StoredChampion:
         if made is not None and f"models/{name}" in made.units:
             self._store.fetch_units(made, [f"models/{name}"], root, self._say)
         if exports is not None:
-            units = [unit for unit in (_CATALOGUE, f"serving/{name}") if unit in exports.units]
+            units = [unit for unit in (*_SHARED, f"serving/{name}") if unit in exports.units]
             self._store.fetch_units(exports, units, root, self._say)
         self._store.fetch(CHAMPION, root, self._say)
         self._here = there

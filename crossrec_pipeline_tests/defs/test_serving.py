@@ -61,6 +61,9 @@ def test_the_champion_is_exported_with_the_catalogue_and_its_figures(world: Buil
         catalogue.n_known
         == find_bundle(world.settings.models_dir, "champion").manifest["vocabulary"]["items"]
     )
+    detail = catalogue.detail(world.items()["item_id"][0])
+    assert detail is not None
+    assert [len(of.items) for of in detail.similar] == [3, 3]
     assert found.figures is not None
     assert [model.model for model in found.figures.models if model.served] == [champion.kind]
 
@@ -128,7 +131,7 @@ def test_a_damaged_export_is_made_again(world: BuiltWorld, name: str):
     assert world.rebuild() == 0
 
 
-@pytest.mark.parametrize("name", ["", "catalogue.parquet"])
+@pytest.mark.parametrize("name", ["", "catalogue.parquet", "similar.parquet"])
 def test_a_deleted_export_is_made_again(world: BuiltWorld, name: str):
     path = world.settings.serving_dir / name
     if path.is_dir():

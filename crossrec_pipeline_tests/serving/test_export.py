@@ -26,8 +26,10 @@ from crossrec_pipeline.serving.export import (
     write_catalogue,
 )
 from crossrec_pipeline.serving.items.catalogue import ItemCatalogue
+from crossrec_pipeline.serving.similar import SIMILAR_FILE, write_similar
 from crossrec_pipeline.sessions.store import SessionStore
 from crossrec_pipeline_tests.models.vocabularies import vocabulary_of
+from crossrec_pipeline_tests.serving.on_a_circle import embeddings_of
 
 VOCABULARY = vocabulary_of("Movie_A", "Movie_B", "Book_C")
 NOON = datetime(2023, 6, 1, 12, tzinfo=UTC)
@@ -137,6 +139,16 @@ def test_a_catalogue_that_an_earlier_version_wrote_has_no_links(bundle: Bundle, 
     assert catalogue.links(1).same_story == catalogue.links(1).same_work == set()
 
 
+def test_an_export_tells_what_is_near_its_items(bundle: Bundle, serving_dir: Path):
+    write_catalogue(items("A", "B"), serving_dir)
+    write_similar(embeddings_of(("Movie_A", 0), ("Movie_B", 40), ("Book_C", 10)), serving_dir)
+    catalogue = ItemCatalogue.open(exported(bundle, serving_dir).path)
+    detail = catalogue.detail("Movie_A")
+    assert detail is not None
+    near = {of.item_type: [item.item_id for item in of.items] for of in detail.similar}
+    assert near == {"Book": ["Book_C"], "Movie": ["Movie_B"]}
+
+
 def test_without_a_catalogue_the_vocabulary_is_enough(bundle: Bundle, serving_dir: Path):
     assert len(ItemCatalogue.open(exported(bundle, serving_dir).path)) == 3
 
@@ -157,7 +169,7 @@ def test_the_same_export_is_not_made_again(bundle: Bundle, serving_dir: Path):
     assert again.content == first.content
 
 
-@pytest.mark.parametrize("what", ["catalogue", "links", "figures", "format", "engine"])
+@pytest.mark.parametrize("what", ["catalogue", "links", "similar", "figures", "format", "engine"])
 def test_another_content_is_another_export(
     bundle: Bundle, serving_dir: Path, what: str, monkeypatch: pytest.MonkeyPatch
 ):
@@ -170,6 +182,8 @@ def test_another_content_is_another_export(
         link = ("Movie_B", "Movie_Z", "edition", 0.9, "same title")
         links = pl.DataFrame([link], schema=ITEM_LINKS, orient="row")
         write_catalogue(items("B"), serving_dir, links)
+    if what == "similar":
+        write_similar(embeddings_of(("Movie_A", 0), ("Movie_B", 40)), serving_dir)
     if what == "figures":
         figures = FIGURES.model_copy(update={"n_predictions": 10})
     if what == "format":
@@ -213,10 +227,10 @@ def test_a_truncated_file_is_named_and_made_again(bundle: Bundle, serving_dir: P
     ("manifest", "message"),
     [
         ("", "cannot be read"),
-        ("[]", "format version None; this version reads 2"),
-        ('{"format_version": 99}', "format version 99; this version reads 2"),
-        ('{"format_version": 1}', "format version 1; this version reads 2"),
-        ('{"format_version": 2}', "has no 'kind'"),
+        ("[]", "format version None; this version reads 3"),
+        ('{"format_version": 99}', "format version 99; this version reads 3"),
+        ('{"format_version": 2}', "format version 2; this version reads 3"),
+        ('{"format_version": 3}', "has no 'kind'"),
     ],
 )
 def test_a_manifest_that_is_none_is_refused(
@@ -252,6 +266,13 @@ def test_a_damaged_catalogue_is_refused(bundle: Bundle, serving_dir: Path):
     serving_dir.mkdir()
     (serving_dir / CATALOGUE_FILE).write_bytes(b"PAR1 no")
     with pytest.raises(BundleError, match=r"catalogue\.parquet cannot be read .* Delete it"):
+        export_bundle(bundle, serving_dir)
+
+
+def test_damaged_neighbours_are_refused(bundle: Bundle, serving_dir: Path):
+    serving_dir.mkdir()
+    (serving_dir / SIMILAR_FILE).write_bytes(b"PAR1 no")
+    with pytest.raises(BundleError, match=r"similar\.parquet cannot be read .* Delete it"):
         export_bundle(bundle, serving_dir)
 
 

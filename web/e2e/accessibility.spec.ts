@@ -75,6 +75,7 @@ for (const colorScheme of ["light", "dark"] as const) {
         await settled(page);
         await results(page).first().locator(".title-button").click();
         await expect(page.getByRole("dialog").getByText(/events? of the log/)).toBeVisible();
+        await expect(page.getByRole("dialog").getByText("Near in books")).toBeVisible();
         await expectNoViolations(page);
         await expectNoSidewaysScroll(page);
       });

@@ -82,6 +82,24 @@ test("the item's dialog opens and closes by keyboard, and the focus comes back",
   await expect(results(page).first().locator(".title-button")).toBeFocused();
 });
 
+test("what is near an item is opened by keyboard, and the focus comes back", async ({ page }) => {
+  await page.goto("/");
+  await settled(page);
+  await tabTo(page, ".result .title-button");
+  await page.keyboard.press("Enter");
+  const near = page.getByRole("dialog").locator(".near .title-button");
+  await expect(near.first()).toBeVisible();
+  const title = (await near.first().textContent()) ?? "";
+  await tabTo(page, ".near .title-button");
+  await page.keyboard.press("Enter");
+  const dialog = page.getByRole("dialog", { name: title, exact: true });
+  await expect(dialog.getByText("Learnt from")).toBeVisible();
+  await expect(dialog.getByRole("heading", { level: 2, name: title })).toBeFocused();
+  await page.keyboard.press("Escape");
+  await expect(dialog).toBeHidden();
+  await expect(results(page).first().locator(".title-button")).toBeFocused();
+});
+
 test("removing cards one after the other keeps the focus in the session", async ({ page }) => {
   await page.goto("/");
   await page.getByRole("button", { name: /Try: A bit of each/ }).click();

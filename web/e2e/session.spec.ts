@@ -135,6 +135,7 @@ test("titles and descriptions of any length stay within the page", async ({ page
       item.title = long;
       item.creators = [long];
       item.description = long;
+      for (const { items } of item.similar ?? []) for (const near of items) near.title = long;
       if (item.explanation) item.explanation.sentence = long;
     }
     await route.fulfill({ json: answer });

@@ -147,6 +147,13 @@ class SearchAnswer(_Given):
     items: list[FoundItem]
 
 
+class SimilarItems(_Given):
+    """The items of one type that are nearest by their words, nearest first."""
+
+    item_type: str
+    items: list[ItemSummary]
+
+
 class ItemDetail(FoundItem):
     """All that is known of an item."""
 
@@ -156,6 +163,9 @@ class ItemDetail(FoundItem):
     train_events: Annotated[
         int, Field(ge=0, description="events the model learnt it from; 0 of one that came later")
     ]
+    similar: Annotated[
+        list[SimilarItems], Field(description="what is near it by its words, by type")
+    ] = []
 
 
 class Figure(_Given):

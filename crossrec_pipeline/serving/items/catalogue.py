@@ -11,7 +11,12 @@ import polars as pl
 import pyarrow as pa
 
 from crossrec_pipeline.errors import BundleError
-from crossrec_pipeline.serving.api.schemas import FoundItem, ItemDetail, ItemSummary
+from crossrec_pipeline.serving.api.schemas import (
+    FoundItem,
+    ItemDetail,
+    ItemSummary,
+    SimilarItems,
+)
 from crossrec_pipeline.serving.items.details import DETAILS, common_genres
 from crossrec_pipeline.serving.items.search import SearchIndex
 from crossrec_pipeline.serving.items.search_index import write_index
@@ -127,6 +132,7 @@ class ItemCatalogue:
             release_date=None if released is None else released.isoformat(),
             popularity=values["popularity"],
             train_events=values["train_events"],
+            similar=self._similar(values["similar"]),
         )
 
     def summary(self, item_index: int) -> ItemSummary:
@@ -162,6 +168,14 @@ class ItemCatalogue:
 
     def _read(self, row: int, names: Iterable[str]) -> dict:
         return {name: self._columns[name][row].as_py() for name in names}
+
+    def _similar(self, rows: list[int]) -> list[SimilarItems]:
+        """Show the items of some rows, those of one type together."""
+        by_type: dict[str, list[ItemSummary]] = {}
+        for row in rows:
+            summary = ItemSummary(**self._read(row, _SUMMARY))
+            by_type.setdefault(summary.item_type, []).append(summary)
+        return [SimilarItems(item_type=name, items=items) for name, items in by_type.items()]
 
     def _read_summary(self, item_index: int) -> ItemSummary:
         return ItemSummary(**self._read(item_index, _SUMMARY))

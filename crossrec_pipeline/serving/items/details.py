@@ -28,9 +28,11 @@ DETAILS: dict[str, pl.DataType] = {
     **CATALOGUE,
     "item_index": pl.Int32(),
     "train_events": pl.Int64(),
+    "similar": pl.List(pl.Int32()),
 }
 """The same with what one model knows: row `i` is the item of index `i`, and below the known items
-come the others, whose `item_index` is null and whose `train_events` are 0."""
+come the others, whose `item_index` is null and whose `train_events` are 0. `similar` has the rows
+of the items that are nearest by their words, those of one type after those of another."""
 
 TELLING_SHARE = 1 / 3
 """A genre that a larger share of a type has says nothing of an item of that type."""
@@ -67,8 +69,10 @@ def _linked(links: pl.DataFrame | None, kind: str, name: str) -> pl.DataFrame:
     return ends.group_by("item_id", maintain_order=True).agg(pl.col("other_id").alias(name))
 
 
-def item_details(catalogue: pl.DataFrame, vocabulary: Vocabulary) -> pl.DataFrame:
-    """Join what the catalogue says of items and what a model knows of them.
+def item_details(
+    catalogue: pl.DataFrame, vocabulary: Vocabulary, similar: pl.DataFrame | None = None
+) -> pl.DataFrame:
+    """Join what the catalogue says of items, what a model knows of them, and what is near them.
 
     Parameters
     ----------
@@ -76,6 +80,9 @@ def item_details(catalogue: pl.DataFrame, vocabulary: Vocabulary) -> pl.DataFram
         Columns of `CATALOGUE`; empty where there is none.
     vocabulary
         The items a model knows. Those that are not in the catalogue have id, type and title only.
+    similar
+        Columns of `similar.SIMILAR`, where it is known what is near what. Items of which nothing
+        else is known are passed over.
 
     Returns
     -------
@@ -90,7 +97,7 @@ def item_details(catalogue: pl.DataFrame, vocabulary: Vocabulary) -> pl.DataFram
         pl.col("support").alias("train_events"),
     )
     joined = catalogue.join(known, on="item_id", how="full", coalesce=True)
-    return (
+    details = (
         joined.with_columns(
             pl.coalesce("item_type", "known_type").alias("item_type"),
             pl.coalesce("title", "known_title").alias("title"),
@@ -104,7 +111,25 @@ def item_details(catalogue: pl.DataFrame, vocabulary: Vocabulary) -> pl.DataFram
             descending=[False, True, False],
             nulls_last=True,
         )
-        .select(pl.col(name).cast(dtype) for name, dtype in DETAILS.items())
+        .with_row_index("row")
+    )
+    near = _near_rows(details, similar)
+    joined = details.join(near, on="item_id", how="left", maintain_order="left")
+    return joined.with_columns(pl.col("similar").fill_null([])).select(
+        pl.col(name).cast(dtype) for name, dtype in DETAILS.items()
+    )
+
+
+def _near_rows(details: pl.DataFrame, similar: pl.DataFrame | None) -> pl.DataFrame:
+    """Put rows in place of the ids of similar items."""
+    if similar is None:
+        return pl.DataFrame(schema={"item_id": pl.String(), "similar": DETAILS["similar"]})
+    row_of = details.select(pl.col("item_id").alias("similar"), pl.col("row").cast(pl.Int32))
+    return (
+        similar.explode("similar")
+        .join(row_of, on="similar", how="inner", maintain_order="left")
+        .group_by("item_id", maintain_order=True)
+        .agg(pl.col("row").alias("similar"))
     )
 
 

@@ -7,6 +7,7 @@ import polars as pl
 
 from crossrec_pipeline.serving.items.catalogue import ItemCatalogue, write_items
 from crossrec_pipeline.serving.items.details import CATALOGUE, item_details
+from crossrec_pipeline.serving.similar import SIMILAR
 from crossrec_pipeline.sessions.vocabulary import Vocabulary
 
 _Row = tuple[str, str, list[str], list[str], float]
@@ -29,11 +30,13 @@ def details_of(
     n_known: int,
     same_story: dict[int, list[int]] | None = None,
     same_work: dict[int, list[int]] | None = None,
+    similar: dict[str, list[str]] | None = None,
 ) -> pl.DataFrame:
     """Make details of rows (type, title, creators, genres, popularity); the first are known.
 
     The id of an item is its type, title and row; item `i` of the known has 100 - i train events.
     Links are from rows to rows.
+    `similar` has the ids of those that are near some items.
     """
     ids = [f"{item_type}_{title}_{row}" for row, (item_type, title, *_) in enumerate(rows)]
     catalogue = pl.DataFrame(
@@ -55,7 +58,8 @@ def details_of(
         schema=CATALOGUE,
     )
     known = catalogue.head(n_known).with_columns(support=100 - pl.int_range(pl.len()))
-    return item_details(catalogue, Vocabulary.from_items(known))
+    near = pl.DataFrame(list((similar or {}).items()), schema=SIMILAR, orient="row")
+    return item_details(catalogue, Vocabulary.from_items(known), near)
 
 
 def opened(details: pl.DataFrame, folder: Path) -> ItemCatalogue:

@@ -55,6 +55,24 @@ def test_details_of_a_known_and_an_unknown_item(catalogue: ItemCatalogue):
     assert catalogue.detail("nobody's") is None
 
 
+def test_what_is_near_an_item_is_shown_by_type_nearest_first(tmp_path: Path):
+    near = ["Book_Dune_6", "Movie_Arrival_5", "Movie_Dune_4", "Movie_Nobody_0"]
+    details = details_of(ROWS, n_known=6, similar={"Movie_Creed_1": near, "Book_Emma_7": near[:1]})
+    catalogue = opened(details, tmp_path / "export")
+    creed, emma = catalogue.detail("Movie_Creed_1"), catalogue.detail("Book_Emma_7")
+    assert creed is not None
+    assert [(of.item_type, [item.title for item in of.items]) for of in creed.similar] == [
+        ("Book", ["Dune"]),
+        ("Movie", ["Arrival", "Dune"]),
+    ]
+    assert creed.similar[1].items[0] == catalogue.summary(5)
+    assert emma is not None
+    assert [item.item_id for of in emma.similar for item in of.items] == ["Book_Dune_6"]
+    dune = catalogue.detail("Movie_Dune_4")
+    assert dune is not None
+    assert dune.similar == []
+
+
 def test_found_items_say_whether_they_can_be_recommended(catalogue: ItemCatalogue):
     movie, book = catalogue.search("dune", limit=5)
     assert isinstance(movie, FoundItem)

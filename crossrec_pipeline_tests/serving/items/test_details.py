@@ -11,6 +11,7 @@ from crossrec_pipeline.serving.items.details import (
     common_genres,
     item_details,
 )
+from crossrec_pipeline.serving.similar import SIMILAR
 from crossrec_pipeline.sessions.vocabulary import Vocabulary
 from crossrec_pipeline_tests.models.vocabularies import vocabulary_of
 
@@ -127,7 +128,26 @@ def test_an_item_outside_the_catalogue_has_type_and_title_only():
         "same_work": [],
         "item_index": 0,
         "train_events": 1,
+        "similar": [],
     }
+
+
+def test_similar_items_are_told_by_their_rows():
+    catalogue = catalogue_details(
+        items(*({"item_id": f"Movie_{letter}", "popularity": 0.5} for letter in "ABC"))
+    )
+    similar = pl.DataFrame(
+        [
+            ("Movie_A", ["Movie_C", "Movie_Gone", "Movie_B"]),
+            ("Movie_B", []),
+            ("Movie_Z", ["Movie_A"]),
+        ],
+        schema=SIMILAR,
+        orient="row",
+    )
+    details = item_details(catalogue, vocabulary_of("Movie_C"), similar)
+    assert details["item_id"].to_list() == ["Movie_C", "Movie_A", "Movie_B"]
+    assert details["similar"].to_list() == [[], [0, 2], []]
 
 
 def test_no_items_give_no_details():

@@ -58,11 +58,17 @@ export interface SearchAnswer {
   items: FoundItem[];
 }
 
+export interface SimilarItems {
+  item_type: string;
+  items: ItemSummary[];
+}
+
 export interface ItemDetail extends FoundItem {
   description: string | null;
   release_date: string | null;
   popularity: number | null;
   train_events: number;
+  similar: SimilarItems[];
 }
 
 export interface Figure {

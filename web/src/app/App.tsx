@@ -154,10 +154,10 @@ export function App(): ReactNode {
       </Content>
       {opened && (
         <ItemDialog
-          key={opened.item_id}
           item={opened}
           isInSession={sessionIds.has(opened.item_id)}
           onAdd={(item) => onDeed({ kind: "add", item })}
+          onOpen={setOpened}
           onClose={() => setOpened(null)}
         />
       )}

@@ -1,6 +1,6 @@
 // Takes an item's id; gives a dialog of all that the service knows about the item.
 
-import { type ReactNode, useEffect, useRef } from "react";
+import { type ReactNode, type RefObject, useEffect, useRef } from "react";
 import { readItem } from "../api/client";
 import type { ItemDetail, ItemSummary } from "../api/types";
 import { countOf, longDate } from "../format/numbers";
@@ -9,17 +9,23 @@ import { Failed } from "../requests/Failed";
 import { useAnswer } from "../requests/useAnswer";
 import { Icon, TypeIcon, TypeName } from "../types/icons";
 import { typePlural } from "../types/names";
+import { Near } from "./Near";
 
 interface Props {
   item: ItemSummary;
   isInSession: boolean;
   onAdd: (item: ItemSummary) => void;
+  /** Show another item in this one's place. */
+  onOpen: (item: ItemSummary) => void;
   onClose: () => void;
 }
 
-export function ItemDialog({ item, isInSession, onAdd, onClose }: Props): ReactNode {
+export function ItemDialog({ item, isInSession, onAdd, onOpen, onClose }: Props): ReactNode {
   const dialog = useRef<HTMLDialogElement>(null);
   const asked = useAnswer(readItem, item.item_id);
+  // While the next item is asked for, the answer is still the last one's.
+  const detail = asked.answer?.item_id === item.item_id ? asked.answer : null;
+  const heading = useHeadingInFocus(item.item_id);
   useEffect(() => dialog.current?.showModal(), []);
 
   return (
@@ -36,7 +42,7 @@ export function ItemDialog({ item, isInSession, onAdd, onClose }: Props): ReactN
       <div className="dialog-body">
         <header className="dialog-head">
           <TypeIcon type={item.item_type} />
-          <h2 id="item-title" className="title">
+          <h2 id="item-title" ref={heading} tabIndex={-1} className="title">
             {item.title}
           </h2>
           <button
@@ -56,13 +62,14 @@ export function ItemDialog({ item, isInSession, onAdd, onClose }: Props): ReactN
             onTryAgain={asked.tryAgain}
           />
         ) : (
-          <Details item={item} detail={asked.answer} />
+          <Details item={item} detail={detail} />
         )}
+        {!asked.failure && detail !== null && <Near similar={detail.similar} onOpen={onOpen} />}
         <footer className="dialog-foot">
           {isInSession ? (
             <p className="muted">In your session.</p>
           ) : (
-            asked.answer?.recommendable && (
+            detail?.recommendable && (
               <button
                 type="button"
                 className="button button-main"
@@ -79,6 +86,18 @@ export function ItemDialog({ item, isInSession, onAdd, onClose }: Props): ReactN
       </div>
     </dialog>
   );
+}
+
+/** After a change of the item, reading goes on at its title: the button that was pressed is gone. */
+function useHeadingInFocus(itemId: string): RefObject<HTMLHeadingElement | null> {
+  const heading = useRef<HTMLHeadingElement>(null);
+  const shown = useRef(itemId);
+  useEffect(() => {
+    if (shown.current === itemId) return;
+    shown.current = itemId;
+    heading.current?.focus();
+  }, [itemId]);
+  return heading;
 }
 
 function Details({ item, detail }: { item: ItemSummary; detail: ItemDetail | null }): ReactNode {
