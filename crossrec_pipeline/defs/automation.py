@@ -65,13 +65,13 @@ def after_upstream() -> dg.AutomationCondition:
     """Have a run of its own, once a parent's content really moved; for what must not be repeated.
 
     Prevents a retraining that nothing asked for: a file rewritten with equal bytes, or changed in
-    white space only, moves no data version downstream of the cleaned table.
+    white space only, moves no data version downstream of the cleaned table. One of several parents
+    may move before another that is on its way: what is asked for on the same tick is waited for,
+    else a model would be trained in the run of its sessions, beside rivals of the old ones.
     """
-    return _pending(
-        _Condition.any_deps_match(
-            _Condition.data_version_changed() & ~_Condition.executed_with_root_target()
-        )
-    )
+    moved = _Condition.data_version_changed() & ~_Condition.executed_with_root_target()
+    on_their_way = _Condition.any_deps_match(_Condition.will_be_requested())
+    return _pending(_Condition.any_deps_match(moved)) & ~on_their_way
 
 
 def automation_sensor() -> dg.AutomationConditionSensorDefinition:
