@@ -341,11 +341,17 @@ def print_cold(figures: Sequence[Mapping[str, Any]]) -> None:
     if not figures:
         return
     frame = pl.DataFrame(figures).group_by("group", "model", maintain_order=True).mean()
-    print("\nRecall@20 of items that train does not know, among all items")
-    for row in frame.iter_rows(named=True):
+    print("\nRecall@20 where items that train does not know are ranked among all items")
+    for row in frame.sort("group", maintain_order=True).iter_rows(named=True):
+        among_new = (
+            ""
+            if row["among_new"] is None
+            else f"  among new items {row['among_new']:.4f} (chance {row['chance_among_new']:.4f})"
+        )
         print(
-            f"{row['group']:<26}{row['model']:<26}{row['recall']:.4f}  MRR@20 {row['mrr']:.4f}  "
-            f"chance {row['chance']:.4f}  n {row['n']:,.0f}"
+            f"{row['group']:<24}{row['model']:<26}{row['recall']:.4f}  MRR@20 {row['mrr']:.4f}  "
+            f"chance {row['chance']:.4f}  n {row['n']:,.0f}  places of new items "
+            f"{row['places']:.3f}{among_new}"
         )
 
 

@@ -1,7 +1,7 @@
 """A GRU4Rec that reads content and test sessions in; how well it ranks unknown items out."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -13,22 +13,31 @@ from crossrec_pipeline.models.gru4rec.model import GRU4Rec
 K = 20
 DECAY = 0.8
 """Of the text neighbours: an item weighs this much of the one after it."""
+BOOSTS = (0.0, 0.7, 1.4)
+"""Added to the scores of new items: they are taken for once, twice and four times as likely."""
+NEVER, SELDOM, KNOWN = "never seen before test", "too seldom in train", "known"
 _AT_ONCE = 256
+
+Score = Callable[[Sequence[np.ndarray]], np.ndarray]
 
 
 @dataclass(frozen=True)
 class ColdFigures:
-    """Of the predictions whose target train does not know.
+    """Of test's predictions, known and unknown items being ranked together.
 
     Attributes
     ----------
     group
-        Which of them: never seen in train, or too seldom.
+        What train knows of the target.
     model
         What ranked.
     recall, mrr
         At 20, among all items, ties against the target.
-    chance
+    among_new
+        Recall at 20 where only new items are ranked; None of known ones.
+    places
+        Share of the first 20 places that new items take.
+    chance, chance_among_new
         Recall of a random order.
     n
         Predictions.
@@ -38,68 +47,103 @@ class ColdFigures:
     model: str
     recall: float
     mrr: float
+    among_new: float | None
+    places: float
     chance: float
+    chance_among_new: float
     n: int
 
 
-def measure_cold(model: GRU4Rec, log: Log, embeddings: ItemEmbeddings) -> Iterator[ColdFigures]:
+@dataclass(frozen=True)
+class _Ranked:
+    """Ranks of targets, int64 [P], and how many new items stand in the first 20 places, [P]."""
+
+    rank: np.ndarray
+    rank_among_new: np.ndarray
+    n_new: np.ndarray
+
+
+def measure_cold(
+    model: GRU4Rec, log: Log, embeddings: ItemEmbeddings, boosts: Sequence[float] = BOOSTS
+) -> Iterator[ColdFigures]:
     """Give the model the items it does not know, and rank all of them after test's sessions.
 
     Beside it stand the nearest texts of the session (cosine with the mean of its items' vectors,
-    the later ones weighing more), which need no training. A model of ids alone finds none.
+    the later ones weighing more), which need no training. A model of ids alone finds none. What new
+    items win of the first places, known ones lose: the more they are boosted, the more.
     """
     head, vocabulary = model.head, log.dataset.vocabulary
     if head is None:
         return
     new = log.items.filter(~pl.col("item_id").is_in(vocabulary.frame["item_id"].implode()))
-    rows = head.rows(head.content_of(new.select("item_id", "item_type"), log.items, embeddings))
-    grown = model.grown(rows)
     item_ids = [*vocabulary.item_ids, *new["item_id"].to_list()]
-    index = {item_id: number for number, item_id in enumerate(item_ids)}
-    text, _ = embeddings.rows(item_ids)
-    contexts, targets = [], []
-    for session in log.later:
-        known = [index[item_id] for item_id in session if item_id in index]
-        for place in range(1, len(known)):
-            if known[place] >= vocabulary.n_items:
-                contexts.append(np.array(known[:place], dtype=np.int32))
-                targets.append(known[place])
-    target = np.array(targets, dtype=np.int64)
-    if not len(target):
+    contexts, target = predictions(log.later, item_ids)
+    if not (target >= vocabulary.n_items).any():
         return
-    never = np.array([item_ids[item] not in log.in_train for item in targets])
-    ranks = {
-        "gru4rec, content alone": _ranks(contexts, target, grown.score),
-        "nearest texts": _ranks(contexts, target, lambda some: _text_scores(some, text)),
+    rows = head.rows(head.content_of(new.select("item_id", "item_type"), log.items, embeddings))
+    text, _ = embeddings.rows(item_ids)
+    scores: dict[str, Score] = {
+        f"content alone, boost {boost:g}": model.grown(
+            replace(rows, bias=rows.bias + np.float32(boost))
+        ).score
+        for boost in boosts
     }
-    for group, chosen in (("never seen before test", never), ("too seldom in train", ~never)):
-        for name, found in ranks.items():
+    scores["nearest texts"] = lambda some: _text_scores(some, text)
+    in_train = np.array([item_id in log.in_train for item_id in item_ids])
+    groups = {
+        NEVER: ~in_train[target],
+        SELDOM: in_train[target] & (target >= vocabulary.n_items),
+        KNOWN: target < vocabulary.n_items,
+    }
+    for name, score in scores.items():
+        found = _ranked(contexts, target, vocabulary.n_items, score)
+        for group, chosen in groups.items():
             if chosen.any():
-                rank = found[chosen]
+                rank = found.rank[chosen]
                 hit = rank <= K
                 yield ColdFigures(
                     group,
                     name,
                     float(hit.mean()),
                     float((hit / rank).mean()),
-                    K / len(item_ids),
+                    None if group == KNOWN else float((found.rank_among_new[chosen] <= K).mean()),
+                    float(found.n_new.mean() / min(K, len(item_ids))),
+                    min(1.0, K / len(item_ids)),
+                    min(1.0, K / new.height),
                     int(chosen.sum()),
                 )
 
 
-def _ranks(
-    contexts: Sequence[np.ndarray],
-    target: np.ndarray,
-    score: Callable[[Sequence[np.ndarray]], np.ndarray],
-) -> np.ndarray:
-    """Rank the targets, ties against them, int64 [P]."""
-    ranks = np.empty(len(target), dtype=np.int64)
+def predictions(
+    sessions: Sequence[Sequence[str]], item_ids: Sequence[str]
+) -> tuple[list[np.ndarray], np.ndarray]:
+    """Return what comes before each event but the first, and its item, by place among the items.
+
+    Items that are not among them are passed over.
+    """
+    index = {item_id: number for number, item_id in enumerate(item_ids)}
+    contexts, targets = [], []
+    for session in sessions:
+        known = np.array([index[item_id] for item_id in session if item_id in index], np.int32)
+        contexts += [known[:place] for place in range(1, len(known))]
+        targets += known[1:].tolist()
+    return contexts, np.array(targets, dtype=np.int64)
+
+
+def _ranked(
+    contexts: Sequence[np.ndarray], target: np.ndarray, n_known: int, score: Score
+) -> _Ranked:
+    """Rank the targets, ties against them."""
+    ranks = np.empty((3, len(target)), dtype=np.int64)
     for begin in range(0, len(target), _AT_ONCE):
         part = slice(begin, begin + _AT_ONCE)
         scores = score(contexts[part])
         own = np.take_along_axis(scores, target[part, None], axis=1)
-        ranks[part] = (scores >= own).sum(axis=1)
-    return ranks
+        first = np.argpartition(-scores, min(K, scores.shape[1]) - 1, axis=1)[:, :K]
+        ranks[0, part] = (scores >= own).sum(axis=1)
+        ranks[1, part] = (scores[:, n_known:] >= own).sum(axis=1)
+        ranks[2, part] = (first >= n_known).sum(axis=1)
+    return _Ranked(*ranks)
 
 
 def _text_scores(contexts: Sequence[np.ndarray], text: np.ndarray) -> np.ndarray:

@@ -5,7 +5,7 @@ from typing import Any
 WORDS = ("type", "text", "genres", "creators")
 ADAPTER_RANK = 8
 ALIGNMENT_WEIGHT = 0.1
-ID_DROPOUT = 0.3
+ID_DROPOUT = 0.5
 
 BASE = "id only"
 STEPS: dict[str, dict[str, Any]] = {

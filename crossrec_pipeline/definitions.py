@@ -120,6 +120,7 @@ def _with_policy(spec: dg.AssetSpec, settings: Settings) -> dg.AssetSpec:
         models.model_key(models.MAIN_MODEL): [settings.training, models.found_by_search(settings)],
         evaluation.RANKS_KEY: [models.model_kinds(settings)],
         models.CHAMPION_KEY: [settings.gate],
+        serving.EXPORT_KEY: [settings.serving.new_item_boost],
         catalogue.STAGED_ITEMS: [domains],
         content.EMBEDDINGS_KEY: [settings.content],
         enrichments.ENRICHMENTS_KEY: [settings.enrichment.model, PROMPT_VERSION],

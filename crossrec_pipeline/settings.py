@@ -330,6 +330,15 @@ class ServingSettings(_Section):
         float, Field(gt=0, description="between two looks at the champion's pointer")
     ] = 1.0
 
+    new_item_boost: Annotated[
+        float,
+        Field(
+            ge=-30,
+            le=30,
+            description="added to the scores of items that came after the training, nats",
+        ),
+    ] = 0.0
+
     max_batch: Annotated[int, Field(ge=1, description="sessions ranked at once")] = 32
     max_wait_ms: Annotated[
         float, Field(gt=0, description="a request that would wait longer is turned away (503)")

@@ -33,6 +33,7 @@ from crossrec_pipeline.settings import Settings
 if TYPE_CHECKING:
     import polars as pl
 
+    from crossrec_pipeline.content.embeddings import ItemEmbeddings
     from crossrec_pipeline.models.growth import NewItems
     from crossrec_pipeline.serving.export import Export
     from crossrec_pipeline.serving.replay import Replay
@@ -80,7 +81,7 @@ def export(settings: dg.ResourceParam[Settings], warehouse: Warehouse) -> dg.Mat
     items = warehouse.read("catalogue.items")
     # Before anything is written: should it fail, the export that is there goes on.
     embeddings = ItemEmbeddings.open(settings.content_dir / EMBEDDINGS_FILE)
-    new = _new_items(champion, items, settings)
+    new = _new_items(champion, items, embeddings, settings)
     write_catalogue(items, settings.serving_dir, warehouse.read(ITEM_LINKS_TABLE))
     write_similar(embeddings, settings.serving_dir)
     figures = read_figures(champion, settings)
@@ -125,7 +126,9 @@ def export_is_whole(settings: Settings) -> bool:
     return found.data_version == champion.data_version
 
 
-def _new_items(champion: Bundle, items: "pl.DataFrame", settings: Settings) -> "NewItems":
+def _new_items(
+    champion: Bundle, items: "pl.DataFrame", embeddings: "ItemEmbeddings", settings: Settings
+) -> "NewItems":
     """Find what the champion can take up of the items that it was not trained on.
 
     Raises
@@ -133,13 +136,11 @@ def _new_items(champion: Bundle, items: "pl.DataFrame", settings: Settings) -> "
     TrainingError
         If it has learnt from texts of another encoder.
     """
-    from crossrec_pipeline.content.embeddings import EMBEDDINGS_FILE, ItemEmbeddings
     from crossrec_pipeline.models.growth import find_new_items
 
-    path = settings.content_dir / EMBEDDINGS_FILE
-    text = ItemEmbeddings.open(path) if path.exists() else None
     loaded = load_bundle(champion.path)
-    return find_new_items(loaded.model, loaded.vocabulary, items, text)
+    boost = settings.serving.new_item_boost
+    return find_new_items(loaded.model, loaded.vocabulary, items, embeddings, boost)
 
 
 def _warm(exported: "Export", settings: Settings) -> dict[str, Any]:

@@ -56,7 +56,11 @@ class NewItems:
 
 
 def find_new_items(
-    model: Recommender, vocabulary: Vocabulary, catalogue: pl.DataFrame, text: TextVectors | None
+    model: Recommender,
+    vocabulary: Vocabulary,
+    catalogue: pl.DataFrame,
+    text: TextVectors | None,
+    boost: float = 0.0,
 ) -> NewItems:
     """Look for items that a model can take up.
 
@@ -74,6 +78,8 @@ def find_new_items(
         `catalogue.items`.
     text
         Embeddings of the items' words; None where there are none.
+    boost
+        Added to the scores of all new items, nats: exp(boost) times as likely to come next.
 
     Raises
     ------
@@ -102,7 +108,10 @@ def find_new_items(
         said(known, "genres"),
     ).select(*ITEM_COLUMNS)
     additions = Additions(
-        rows.vectors[tells], rows.weight[tells], rows.bias[tells], items.filter(tells)
+        rows.vectors[tells],
+        rows.weight[tells],
+        rows.bias[tells] + np.float32(boost),
+        items.filter(tells),
     )
     return NewItems(additions, _counted(left_out))
 

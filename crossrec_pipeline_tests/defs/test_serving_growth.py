@@ -2,9 +2,11 @@
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import dagster as dg
+import numpy as np
 import pytest
 
 from crossrec_pipeline.content.embeddings import ItemEmbeddings
@@ -51,6 +53,13 @@ def exported(world: LaterItemsWorld) -> Export:
 def deliver(world: LaterItemsWorld, *ids: str) -> None:
     world.publish(*(item(one, "Crime") for one in ids))
     world.embed()
+
+
+def embed_with_another(world: LaterItemsWorld) -> None:
+    """Say that the embeddings are those of another encoder than the champion's."""
+    path = world.settings.content_dir / "embeddings.parquet"
+    found = ItemEmbeddings.open(path)
+    replace(found, encoder="another").save(path)
 
 
 def contents(folder: Path) -> dict[str, str]:
@@ -116,6 +125,23 @@ def test_nothing_new_rewrites_nothing(world: LaterItemsWorld, champion: Bundle):
     assert contents(exported(world).path) == before
 
 
+def test_a_boost_of_new_items_makes_another_export_of_the_same_bundle(
+    world: LaterItemsWorld, champion: Bundle, monkeypatch: pytest.MonkeyPatch
+):
+    deliver(world, NEW)
+    version = world.export()["version"]
+    plain = exported(world).additions
+    boosted = world.settings.serving.model_copy(update={"new_item_boost": 1.5})
+    monkeypatch.setattr(world, "settings", world.settings.model_copy(update={"serving": boosted}))
+
+    assert world.export()["version"] != version
+
+    more = exported(world).additions
+    assert plain is not None
+    assert more is not None
+    np.testing.assert_allclose(more.bias, plain.bias + 1.5, rtol=1e-6)
+
+
 def test_a_service_that_has_not_taken_the_export_up_is_found_out(
     world: LaterItemsWorld, champion: Bundle, monkeypatch: pytest.MonkeyPatch
 ):
@@ -155,12 +181,7 @@ def test_texts_of_another_encoder_fail_with_a_remedy_and_the_old_export_goes_on(
     world.export()
     before = contents(world.settings.serving_dir)
     deliver(world, NEW, "Movie_Another")
-    path = world.settings.content_dir / "embeddings.parquet"
-    found = ItemEmbeddings.open(path)
-    other = ItemEmbeddings(
-        found.item_ids, found.item_types, found.digests, found.vectors, "another"
-    )
-    other.save(path)
+    embed_with_another(world)
 
     with pytest.raises(dg.Failure, match=r"those of another\. .*CROSSREC_CONTENT__ENCODER.*train"):
         world.export()
@@ -170,9 +191,21 @@ def test_texts_of_another_encoder_fail_with_a_remedy_and_the_old_export_goes_on(
 
 def test_without_new_items_the_encoder_does_not_matter(world: LaterItemsWorld, champion: Bundle):
     deliver(world)
-    (world.settings.content_dir / "embeddings.parquet").unlink()
+    embed_with_another(world)
 
     assert world.export()["items added"] == 0
+
+
+def test_without_embeddings_the_old_export_goes_on(world: LaterItemsWorld, champion: Bundle):
+    deliver(world, NEW)
+    world.export()
+    before = contents(world.settings.serving_dir)
+    (world.settings.content_dir / "embeddings.parquet").unlink()
+
+    with pytest.raises(dg.Failure, match=r"There are no embeddings at .*crossrec run"):
+        world.export()
+
+    assert contents(world.settings.serving_dir) == before
 
 
 @pytest.mark.parametrize(

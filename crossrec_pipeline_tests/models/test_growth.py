@@ -144,6 +144,17 @@ def test_each_item_has_its_own_rows(model: GRU4Rec):
     assert np.abs(both.vectors[0] - both.vectors[1]).max() > 1e-4
 
 
+def test_a_boost_makes_all_new_items_more_likely_and_changes_nothing_else(model: GRU4Rec):
+    new = [_new("a", genres=["Crime"]), _new("b", genres=["War"])]
+    plain = _found(model, *new).additions
+
+    boosted = find_new_items(model, VOCABULARY, _catalogue(*new), _texts(), boost=0.7).additions
+
+    np.testing.assert_allclose(boosted.bias, plain.bias + 0.7, rtol=1e-6)
+    np.testing.assert_array_equal(boosted.vectors, plain.vectors)
+    np.testing.assert_array_equal(boosted.weight, plain.weight)
+
+
 def test_texts_of_another_encoder_are_refused_with_the_remedy(model: GRU4Rec):
     with pytest.raises(TrainingError, match=r"by hand, and there are .*CROSSREC_CONTENT__ENCODER"):
         _found(model, _new("n", genres=["Crime"]), text=_texts("n", encoder="another"))
