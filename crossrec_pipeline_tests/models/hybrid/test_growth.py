@@ -10,7 +10,7 @@ from safetensors.numpy import load_file, save_file
 from crossrec_pipeline.errors import TrainingError
 from crossrec_pipeline.models.candidates import Lists, Queries
 from crossrec_pipeline.models.growth import find_new_items, grow
-from crossrec_pipeline.models.gru4rec.config import ContentPart, GRU4RecConfig
+from crossrec_pipeline.models.gru4rec.config import GRU4RecConfig
 from crossrec_pipeline.models.gru4rec.model import GRU4Rec
 from crossrec_pipeline.models.hybrid.attributes import ItemAttributes
 from crossrec_pipeline.models.hybrid.config import HybridConfig
@@ -20,6 +20,7 @@ from crossrec_pipeline.models.item_content import ItemContent
 from crossrec_pipeline.models.neighbours.sknn import SKNN
 from crossrec_pipeline.models.popularity import log_shares
 from crossrec_pipeline.sessions.store import SessionStore
+from crossrec_pipeline.settings import ContentPart
 from crossrec_pipeline_tests.models.hybrid.small_world import N_ITEMS, sessions, vocabulary
 
 VOCABULARY = vocabulary()
