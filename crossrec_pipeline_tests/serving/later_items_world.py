@@ -132,7 +132,8 @@ class LaterItemsWorld:
         dataset = self.dataset
         neighbours = VSTAN()
         neighbours.fit(dataset.train, dataset.vocabulary)
-        attributes = ItemAttributes.from_catalogue(self.items(), dataset.vocabulary)
+        links = self.warehouse.read("catalogue.item_links")
+        attributes = ItemAttributes.from_catalogue(self.items(), dataset.vocabulary, links)
         model = Hybrid({"gru4rec": network, "vstan": neighbours}, attributes)
         model.fit(dataset.train, dataset.vocabulary, dataset.validation)
         return model
