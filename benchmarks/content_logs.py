@@ -8,7 +8,7 @@ few events to be in the vocabulary.
 
 import tempfile
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -57,7 +57,7 @@ class Log:
     later
         Test sessions with all their items, item ids each.
     in_train
-        Items with an event in train, or in validation: what came before the test part.
+        Items with an event before the test part, in train or in validation.
     """
 
     name: str
@@ -71,17 +71,22 @@ def simulated(world: str, n_events: int, seed: int = 7) -> Log:
     """Simulate a log over the sample's catalogue; see `WORLDS`."""
     items = _items(dict.fromkeys(BUILT_IN.values(), "sample"))
     settings = SimulationSettings(n_events=n_events, n_users=max(200, n_events // 60), seed=seed)
-    chosen = np.random.default_rng(seed).random(items.height) < NEW_SHARE
-    new = items.sort("item_id")["item_id"].filter(pl.Series(chosen))
+    new = new_items(items, seed)
     with tempfile.TemporaryDirectory() as folder:
         events_dir = Path(folder) / "events"
         simulate_log(build_world(items, seed, WORLDS[world]), settings, events_dir)
-        test_begins = _quantile_of_time(events_dir, 1 - SplitSettings().test_share)
-        for file in events_dir.rglob("*.parquet"):
-            events = pl.read_parquet(file, hive_partitioning=False)
-            too_early = pl.col("item_id").is_in(new.implode()) & (pl.col("timestamp") < test_begins)
-            events.filter(~too_early).write_parquet(file)
-        return _log(f"simulated, {world}", items, events_dir, SessionSettings())
+        name = f"simulated, {world}"
+        log = _log(name, items, events_dir, SessionSettings())
+        # Without their early events the test part begins later, so that others may be too early.
+        while _left_out(events_dir, new, _begin_of_test(log.dataset)):
+            log = _log(name, items, events_dir, SessionSettings())
+        return log
+
+
+def new_items(items: pl.DataFrame, seed: int) -> pl.Series:
+    """Draw the ids of the items that come to a simulated log with its test part only."""
+    chosen = np.random.default_rng(seed).random(items.height) < NEW_SHARE
+    return items.sort("item_id")["item_id"].filter(pl.Series(chosen))
 
 
 def amazon(data: Path) -> Log:
@@ -115,9 +120,21 @@ def _items(sources: dict[DomainSpec, str]) -> pl.DataFrame:
     return unify(cleaned, empty_ledger()).items
 
 
-def _quantile_of_time(events_dir: Path, share: float) -> datetime:
-    times = pl.scan_parquet(events_dir / "**/*.parquet").select("timestamp").collect().to_series()
-    return times.sort()[int(share * len(times))]
+def _left_out(events_dir: Path, new: pl.Series, test_begins: datetime) -> int:
+    """Delete the events of new items before the test part; return how many there were."""
+    n_early = 0
+    for file in events_dir.rglob("*.parquet"):
+        events = pl.read_parquet(file, hive_partitioning=False)
+        too_early = pl.col("item_id").is_in(new.implode()) & (pl.col("timestamp") < test_begins)
+        kept = events.filter(~too_early)
+        if kept.height < events.height:
+            kept.write_parquet(file)
+            n_early += events.height - kept.height
+    return n_early
+
+
+def _begin_of_test(dataset: SessionDataset) -> datetime:
+    return datetime.fromtimestamp(0, UTC) + timedelta(microseconds=int(dataset.test.start_us.min()))
 
 
 def _log(name: str, items: pl.DataFrame, events_dir: Path, settings: SessionSettings) -> Log:
@@ -133,5 +150,5 @@ def _log(name: str, items: pl.DataFrame, events_dir: Path, settings: SessionSett
         .agg(pl.col("item_id").head(settings.max_length))
         .filter(pl.col("item_id").list.len() >= 2)
     )
-    before = whole.filter(pl.col("start_us") < test_begins)["item_id"].cast(pl.String).unique()
+    before = whole.filter(pl.col("time_us") < test_begins)["item_id"].cast(pl.String).unique()
     return Log(name, items, dataset, later["item_id"].to_list(), set(before.to_list()))

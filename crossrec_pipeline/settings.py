@@ -143,6 +143,7 @@ class SplitSettings(_Section):
 
 
 ContentPart = Literal["type", "text", "genres", "creators"]
+"""What a GRU4Rec can read of items."""
 
 
 class TrainingSettings(_Section):

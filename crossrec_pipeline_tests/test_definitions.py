@@ -115,6 +115,14 @@ def test_who_reads_whom(defs: dg.Definitions):
     assert parents("interactions/events") == {"catalogue/items", "sources/events"}
     assert parents("sessions/sequences") == {"catalogue/items", "interactions/events"}
     assert parents("models/gru4rec") == {"sessions/sequences"}
+    assert parents("models/hybrid") == {
+        "models/gru4rec",
+        "models/vstan",
+        "models/sequential_rules",
+        "sessions/sequences",
+        "catalogue/items",
+        "catalogue/item_links",
+    }
     assert parents("models/champion") == {"models/hybrid", "evaluation/report"}
     assert parents("serving/export") == {
         "models/champion",

@@ -13,6 +13,7 @@ from crossrec_pipeline.defs.automation import after_upstream, with_upstream
 from crossrec_pipeline.defs.catalogue import ITEMS_KEY
 from crossrec_pipeline.defs.content import EMBEDDINGS_KEY
 from crossrec_pipeline.defs.failures import reports_errors
+from crossrec_pipeline.defs.links import ITEM_LINKS_KEY, ITEM_LINKS_TABLE
 from crossrec_pipeline.defs.metadata import counts_table
 from crossrec_pipeline.defs.sessions import SEQUENCES_KEY
 from crossrec_pipeline.defs.stored import stored
@@ -447,14 +448,16 @@ def _train_in_processes(
 
 @dg.asset(
     key=model_key(HYBRID),
-    deps=[*(model_key(kind) for kind in HYBRID_MEMBERS), SEQUENCES_KEY, ITEMS_KEY],
+    deps=[*(model_key(kind) for kind in HYBRID_MEMBERS), SEQUENCES_KEY, ITEMS_KEY, ITEM_LINKS_KEY],
     group_name="models",
     kinds={"lightgbm"},
     owners=["team:ml"],
-    code_version="2",
+    code_version="3",
     pool=DUCKDB_POOL,
-    # Items and sessions are read, and their changes come back through the members.
-    automation_condition=with_upstream(ignoring=dg.AssetSelection.assets(ITEMS_KEY, SEQUENCES_KEY)),
+    # These are read, and their changes come back through the members.
+    automation_condition=with_upstream(
+        ignoring=dg.AssetSelection.assets(ITEMS_KEY, ITEM_LINKS_KEY, SEQUENCES_KEY)
+    ),
     description=(
         f"{', '.join(HYBRID_MEMBERS)}, blended by weights for each type of item; trees rank the "
         "best of the blend again, if validation says that they should."
@@ -475,8 +478,10 @@ def hybrid(
     dataset = SessionDataset.open(settings.sessions_dir)
     bundles = {kind: require_bundle(settings, kind) for kind in HYBRID_MEMBERS}
     members = {kind: load_bundle(bundle.path).model for kind, bundle in bundles.items()}
-    items = warehouse.read("catalogue.items")
-    model = Hybrid(members, ItemAttributes.from_catalogue(items, dataset.vocabulary))
+    attributes = ItemAttributes.from_catalogue(
+        warehouse.read("catalogue.items"), dataset.vocabulary, warehouse.read(ITEM_LINKS_TABLE)
+    )
+    model = Hybrid(members, attributes)
     began = time.perf_counter()
     report = model.fit(dataset.train, dataset.vocabulary, dataset.validation, context.log.info)
     seconds = round(time.perf_counter() - began, 3)

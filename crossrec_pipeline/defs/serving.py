@@ -51,7 +51,7 @@ _WARM_SESSIONS = 8
     group_name="serving",
     kinds={"parquet", "http"},
     owners=["team:ml"],
-    code_version="3",
+    code_version="4",
     pool=DUCKDB_POOL,
     automation_condition=with_upstream(),
     description=(
@@ -78,11 +78,11 @@ def export(settings: dg.ResourceParam[Settings], warehouse: Warehouse) -> dg.Mat
 
     champion = find_bundle(settings.models_dir, "champion")
     began = time.perf_counter()
-    items = warehouse.read("catalogue.items")
+    items, links = warehouse.read("catalogue.items"), warehouse.read(ITEM_LINKS_TABLE)
     # Before anything is written: should it fail, the export that is there goes on.
     embeddings = ItemEmbeddings.open(settings.content_dir / EMBEDDINGS_FILE)
-    new = _new_items(champion, items, embeddings, settings)
-    write_catalogue(items, settings.serving_dir, warehouse.read(ITEM_LINKS_TABLE))
+    new = _new_items(champion, items, links, embeddings, settings)
+    write_catalogue(items, settings.serving_dir, links)
     write_similar(embeddings, settings.serving_dir)
     figures = read_figures(champion, settings)
     exported = open_export(
@@ -127,7 +127,11 @@ def export_is_whole(settings: Settings) -> bool:
 
 
 def _new_items(
-    champion: Bundle, items: "pl.DataFrame", embeddings: "ItemEmbeddings", settings: Settings
+    champion: Bundle,
+    items: "pl.DataFrame",
+    links: "pl.DataFrame",
+    embeddings: "ItemEmbeddings",
+    settings: Settings,
 ) -> "NewItems":
     """Find what the champion can take up of the items that it was not trained on.
 
@@ -140,7 +144,7 @@ def _new_items(
 
     loaded = load_bundle(champion.path)
     boost = settings.serving.new_item_boost
-    return find_new_items(loaded.model, loaded.vocabulary, items, embeddings, boost)
+    return find_new_items(loaded.model, loaded.vocabulary, items, embeddings, boost, links)
 
 
 def _warm(exported: "Export", settings: Settings) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from crossrec_pipeline.atomic import atomic_file
 from crossrec_pipeline.digests import frame_digest
 from crossrec_pipeline.errors import BundleError
 from crossrec_pipeline.models.gru4rec.new_rows import NewRows
+from crossrec_pipeline.models.item_links import INDEXES
 
 ITEM_COLUMNS: dict[str, pl.DataType] = {
     "item_id": pl.String(),
@@ -20,8 +21,13 @@ ITEM_COLUMNS: dict[str, pl.DataType] = {
     "title": pl.String(),
     "creators": pl.List(pl.String()),
     "genres": pl.List(pl.String()),
+    "linked": INDEXES,
 }
-"""What the catalogue says of the items; lists are empty where it says nothing."""
+"""What the catalogue says of the items; lists are empty where it says nothing.
+
+`linked` are the indexes of the items that an item is linked with, those of the vocabulary first and
+then those of the additions. It is empty for models that look at no links.
+"""
 
 
 @dataclass(frozen=True, eq=False)

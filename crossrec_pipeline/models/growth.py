@@ -15,6 +15,7 @@ from crossrec_pipeline.errors import TrainingError
 from crossrec_pipeline.models.additions import ITEM_COLUMNS, Additions
 from crossrec_pipeline.models.base import Recommender
 from crossrec_pipeline.models.item_content import Bags, ItemContent, TextVectors, said
+from crossrec_pipeline.models.item_links import INDEXES, LinkedItems
 from crossrec_pipeline.sessions.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -36,6 +37,16 @@ class GrowingModel(Protocol):
 
     def grown(self, rows: Additions) -> Recommender:
         """Return a model that knows more items, as the last ones."""
+        ...
+
+
+@runtime_checkable
+class LinkReader(Protocol):
+    """A model that may look at which items belong together."""
+
+    @property
+    def reads_links(self) -> bool:
+        """Whether it does."""
         ...
 
 
@@ -61,6 +72,7 @@ def find_new_items(
     catalogue: pl.DataFrame,
     text: TextVectors | None,
     boost: float = 0.0,
+    links: pl.DataFrame | None = None,
 ) -> NewItems:
     """Look for items that a model can take up.
 
@@ -80,6 +92,10 @@ def find_new_items(
         Embeddings of the items' words; None where there are none.
     boost
         Added to the scores of all new items, nats: exp(boost) times as likely to come next.
+    links
+        Columns `item_id` and `other_id` of `catalogue.item_links`; None where nothing is linked.
+        Only a `LinkReader` gets those of the new items, so that others stay as they are when a
+        link changes.
 
     Raises
     ------
@@ -106,12 +122,13 @@ def find_new_items(
         pl.col("item_type").cast(pl.String),
         said(known, "creators"),
         said(known, "genres"),
-    ).select(*ITEM_COLUMNS)
+    ).filter(tells)
+    linked = _linked(model, vocabulary, items["item_id"], links)
     additions = Additions(
         rows.vectors[tells],
         rows.weight[tells],
         rows.bias[tells] + np.float32(boost),
-        items.filter(tells),
+        items.with_columns(linked).select(*ITEM_COLUMNS),
     )
     return NewItems(additions, _counted(left_out))
 
@@ -149,6 +166,16 @@ def _tells(head: "ContentHead", content: ItemContent) -> np.ndarray:
     }
     read = [has_part for name, has_part in parts.items() if name in head.weights]
     return np.any(read, axis=0) if read else np.zeros(content.n_items, dtype=bool)
+
+
+def _linked(
+    model: Recommender, vocabulary: Vocabulary, new: pl.Series, links: pl.DataFrame | None
+) -> pl.Series:
+    """List the indexes of what new items are linked with, where the model looks at that."""
+    if links is None or not (isinstance(model, LinkReader) and model.reads_links):
+        return pl.Series("linked", [[]] * len(new), dtype=INDEXES)
+    item_ids = pl.concat([vocabulary.frame["item_id"], new])
+    return LinkedItems.of(links, item_ids).rows_from(vocabulary.n_items).alias("linked")
 
 
 def _has_words(bags: Bags) -> np.ndarray:

@@ -42,7 +42,7 @@ from crossrec_pipeline.serving.items.details import CATALOGUE, catalogue_details
 from crossrec_pipeline.serving.similar import read_similar
 from crossrec_pipeline.sessions.vocabulary import Vocabulary
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 """Raise it whenever anything in an export is written differently; the engine counts its own."""
 MANIFEST = "manifest.json"
 CATALOGUE_FILE = "catalogue.parquet"

@@ -7,12 +7,15 @@ from pathlib import Path
 
 import dagster as dg
 import numpy as np
+import polars as pl
 import pytest
 
+from crossrec_pipeline.catalogue.schema import ITEM_LINKS
 from crossrec_pipeline.content.embeddings import ItemEmbeddings
 from crossrec_pipeline.defs.serving import EXPORT_KEY, REPLAY_CHECK, export, replay_check
 from crossrec_pipeline.evaluation.ranking import rank_predictions
 from crossrec_pipeline.models.gru4rec.model import GRU4Rec
+from crossrec_pipeline.models.hybrid.model import Hybrid
 from crossrec_pipeline.models.markov import Markov
 from crossrec_pipeline.models.registry import Bundle, find_bundle, load_bundle
 from crossrec_pipeline.serving import replay
@@ -111,6 +114,28 @@ def test_new_items_are_exported_and_served_and_the_bundle_stays(
     evaluation = checked(world)
     assert evaluation.passed, evaluation.description
     assert evaluation.metadata["predictions"].value == evaluation.metadata["equal lists"].value
+
+
+def test_a_champion_that_reads_links_gets_those_of_new_items(
+    world: LaterItemsWorld, either: Bundle, monkeypatch: pytest.MonkeyPatch
+):
+    # So few sessions do not earn the hybrid its trees.
+    monkeypatch.setattr(Hybrid, "reads_links", property(lambda _: True))
+    known = world.dataset.vocabulary.item_ids[4]
+    deliver(world, NEW)
+    world.export()
+    before = exported(world).additions
+    link = pl.DataFrame([(known, NEW, "story", 0.9, "alike")], schema=ITEM_LINKS, orient="row")
+    world.warehouse.replace_tables({"catalogue.item_links": link})
+
+    world.export()
+
+    after = exported(world).additions
+    assert before is not None
+    assert after is not None
+    reads = either.kind == "hybrid"
+    assert after.items["linked"].to_list() == [[4] if reads else []]
+    assert (after.version != before.version) == reads
 
 
 def test_nothing_new_rewrites_nothing(world: LaterItemsWorld, champion: Bundle):

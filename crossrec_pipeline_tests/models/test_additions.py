@@ -16,6 +16,7 @@ def additions(bias: float = 0.5) -> Additions:
             "title": ["A", "B", "C"],
             "creators": [["Ann"], [], ["Bo", "Cy"]],
             "genres": [[], ["Crime"], []],
+            "linked": [[7, 12], [], [10]],
         },
         schema=ITEM_COLUMNS,
     )

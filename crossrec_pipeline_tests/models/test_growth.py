@@ -16,10 +16,11 @@ from crossrec_pipeline.models.growth import (
     find_new_items,
     grow,
 )
-from crossrec_pipeline.models.gru4rec.config import ContentPart, GRU4RecConfig
+from crossrec_pipeline.models.gru4rec.config import GRU4RecConfig
 from crossrec_pipeline.models.gru4rec.model import GRU4Rec
 from crossrec_pipeline.models.markov import Markov
 from crossrec_pipeline.sessions.store import SessionStore
+from crossrec_pipeline.settings import ContentPart
 from crossrec_pipeline_tests.models.contents import Texts, content, vocabulary
 from crossrec_pipeline_tests.models.contents import catalogue as known_catalogue
 

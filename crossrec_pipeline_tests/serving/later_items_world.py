@@ -13,7 +13,7 @@ from crossrec_pipeline.content.embeddings import ItemEmbeddings
 from crossrec_pipeline.defs.content import embeddings
 from crossrec_pipeline.defs.serving import export
 from crossrec_pipeline.models.base import Recommender
-from crossrec_pipeline.models.gru4rec.config import ContentPart, GRU4RecConfig
+from crossrec_pipeline.models.gru4rec.config import GRU4RecConfig
 from crossrec_pipeline.models.gru4rec.model import GRU4Rec
 from crossrec_pipeline.models.hybrid.attributes import ItemAttributes
 from crossrec_pipeline.models.hybrid.model import Hybrid
@@ -23,7 +23,7 @@ from crossrec_pipeline.models.registry import Bundle, promote, save_bundle
 from crossrec_pipeline.resources import Warehouse
 from crossrec_pipeline.sessions.store import SessionDataset, SessionStore
 from crossrec_pipeline.sessions.vocabulary import Vocabulary
-from crossrec_pipeline.settings import Settings, load_settings
+from crossrec_pipeline.settings import ContentPart, Settings, load_settings
 from crossrec_pipeline_tests.content.item_rows import items_of
 
 MOODS = {
@@ -132,7 +132,8 @@ class LaterItemsWorld:
         dataset = self.dataset
         neighbours = VSTAN()
         neighbours.fit(dataset.train, dataset.vocabulary)
-        attributes = ItemAttributes.from_catalogue(self.items(), dataset.vocabulary)
+        links = self.warehouse.read("catalogue.item_links")
+        attributes = ItemAttributes.from_catalogue(self.items(), dataset.vocabulary, links)
         model = Hybrid({"gru4rec": network, "vstan": neighbours}, attributes)
         model.fit(dataset.train, dataset.vocabulary, dataset.validation)
         return model

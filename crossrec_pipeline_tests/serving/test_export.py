@@ -227,10 +227,10 @@ def test_a_truncated_file_is_named_and_made_again(bundle: Bundle, serving_dir: P
     ("manifest", "message"),
     [
         ("", "cannot be read"),
-        ("[]", "format version None; this version reads 3"),
-        ('{"format_version": 99}', "format version 99; this version reads 3"),
-        ('{"format_version": 2}', "format version 2; this version reads 3"),
-        ('{"format_version": 3}', "has no 'kind'"),
+        ("[]", "format version None; this version reads 4"),
+        ('{"format_version": 99}', "format version 99; this version reads 4"),
+        ('{"format_version": 2}', "format version 2; this version reads 4"),
+        ('{"format_version": 4}', "has no 'kind'"),
     ],
 )
 def test_a_manifest_that_is_none_is_refused(

@@ -5,8 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from crossrec_pipeline.errors import SettingsError
-
-ContentPart = Literal["type", "text", "genres", "creators"]
+from crossrec_pipeline.settings import ContentPart
 
 
 class GRU4RecConfig(BaseModel):

@@ -12,6 +12,7 @@ from crossrec_pipeline.models.hybrid.attributes import ItemAttributes
 from crossrec_pipeline.models.hybrid.train_facts import RECENT_SHARES, TrainFacts
 from crossrec_pipeline.models.hybrid.union import Candidates
 
+LINKED = ("linked_with_last", "linked_with_session")
 _OF_ITEM_AND_SESSION = (
     "log_support",
     *(f"trend_{share:g}" for share in RECENT_SHARES),
@@ -28,7 +29,9 @@ _OF_ITEM_AND_SESSION = (
     "creators_shared_with_session",
     "genres_shared_with_last",
     "genres_shared_with_session",
+    *LINKED,
 )
+"""New ones come at the end: trees that were trained before look at the first ones only."""
 _NEVER = 1000.0
 """Stands for a place that an item does not have: behind all that have one."""
 _LEAST_SHARE = 1e-9
@@ -62,7 +65,7 @@ class ItemKnowledge:
         Parameters
         ----------
         items
-            Columns `creators` and `genres`, lists of texts.
+            Columns `creators` and `genres`, lists of texts, and `linked`, of indexes of items.
         type_codes
             Of these items, int [M].
         """
@@ -79,8 +82,9 @@ def features(
     """Describe each candidate by what models say, by itself, and by the session so far.
 
     Shared creators and genres are those of the last item, or of any item of the session, as a share
-    of the candidate's own; -1 where the candidate has none. Places are counted from the session's
-    end, the last event being 0.
+    of the candidate's own; -1 where the candidate has none. Linked is 1 where the candidate tells
+    the story, or is another edition, of the last item, or of any; else 0. Places are counted from
+    the session's end, the last event being 0.
 
     Parameters
     ----------
@@ -101,7 +105,8 @@ def features(
     shares, ranks = candidates.shares, candidates.ranks
     n_members = shares.shape[1]
     facts = items.facts
-    table = np.empty((len(candidates.items), 1 + 2 * n_members + 16), dtype=np.float32)
+    n_features = 1 + 2 * n_members + len(_OF_ITEM_AND_SESSION)
+    table = np.empty((len(candidates.items), n_features), dtype=np.float32)
     table[:, 0] = np.log(blend + _LEAST_SHARE)
     table[:, 1 : 1 + n_members] = np.log(shares + _LEAST_SHARE)
     table[:, 1 + n_members : 1 + 2 * n_members] = np.where(ranks == 0, _NEVER, ranks)
@@ -123,6 +128,8 @@ def features(
         attributes.creators,
         attributes.genre_offsets,
         attributes.genres,
+        attributes.links.offsets,
+        attributes.links.values,
         rest[:, 4:],
     )
     return table
@@ -141,6 +148,8 @@ def _of_session(
     creators: np.ndarray,
     genre_offsets: np.ndarray,
     genres: np.ndarray,
+    link_offsets: np.ndarray,
+    links: np.ndarray,
     table: np.ndarray,
 ) -> None:
     n_types = type_codes.max() + 1 if len(type_codes) else 0
@@ -182,6 +191,20 @@ def _of_session(
             table[row, 9] = creators_of_any
             table[row, 10] = _shared(genre_offsets, genres, item, last)
             table[row, 11] = genres_of_any
+            table[row, 12] = _linked(link_offsets, links, item, item_index, end - 1, end)
+            table[row, 13] = _linked(link_offsets, links, item, item_index, begin, end)
+
+
+@kernel()
+def _linked(
+    offsets: np.ndarray, links: np.ndarray, item: Any, item_index: np.ndarray, begin: Any, end: Any
+) -> float:
+    """Say whether an item is linked with that of any event from `begin` to `end`, 1 or 0."""
+    for at in range(offsets[item], offsets[item + 1]):  # few items have links
+        for event in range(begin, end):
+            if links[at] == item_index[event]:
+                return 1.0
+    return 0.0
 
 
 @kernel()

@@ -18,7 +18,7 @@ from crossrec_pipeline.models.growth import GrowingModel
 from crossrec_pipeline.models.hybrid.attributes import ItemAttributes
 from crossrec_pipeline.models.hybrid.config import HybridConfig
 from crossrec_pipeline.models.hybrid.examples import Examples
-from crossrec_pipeline.models.hybrid.features import ItemKnowledge
+from crossrec_pipeline.models.hybrid.features import LINKED, ItemKnowledge
 from crossrec_pipeline.models.hybrid.learning import learn
 from crossrec_pipeline.models.hybrid.members import (
     check_member,
@@ -29,6 +29,7 @@ from crossrec_pipeline.models.hybrid.members import (
 from crossrec_pipeline.models.hybrid.ranker import Ranker
 from crossrec_pipeline.models.hybrid.reranker import Reranker
 from crossrec_pipeline.models.hybrid.train_facts import TrainFacts
+from crossrec_pipeline.models.item_links import LinkedItems
 from crossrec_pipeline.models.popularity import log_shares
 from crossrec_pipeline.sessions.store import SessionStore
 from crossrec_pipeline.sessions.vocabulary import Vocabulary
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from crossrec_pipeline.models.gru4rec.content_head import ContentHead
 
 _ATTRIBUTES = ("creator_offsets", "creators", "genre_offsets", "genres")
+_LINKS = ("link_offsets", "links")
 _WORDS = ("creator_words", "genre_words")
 _N_LISTED = "n_listed"
 _FACTS = ("log_support", "trends", "age")
@@ -48,7 +50,7 @@ class Hybrid:
     Each member's scores become shares of 1 (a softmax for a network, division by the sum for
     lists). The blend adds them up with weights for each type of item. Its best items are ranked
     again by boosted trees that see shares, ranks, popularity and trends, the session's types and
-    repeats, and shared creators and genres. Items that no member names follow by popularity.
+    repeats, shared creators and genres, and links. Items that no member names follow by popularity.
 
     Weights and trees are learnt from validation, on which no member was trained.
 
@@ -57,7 +59,7 @@ class Hybrid:
     members
         Fitted models by name, each with items that can be listed (see `check_member`).
     attributes
-        Creators and genres; None where nothing is known.
+        Creators, genres and links; None where nothing is known.
     config
         See `HybridConfig`.
 
@@ -136,7 +138,7 @@ class Hybrid:
         """Return a hybrid of other members of the same kinds with what this one has learnt.
 
         For members that were trained again, on more sessions. The vocabulary may be another one,
-        so creators and genres are given anew.
+        so creators, genres and links are given anew.
 
         Raises
         ------
@@ -169,6 +171,7 @@ class Hybrid:
         Its network scores them. The other members list what they have listed so far, and pass over
         events of new items. Creators and genres of new items are compared with those of the others
         if the bundle has kept the words (all do that were made since new items can be taken up).
+        Links of new items hold from both ends.
 
         Raises
         ------
@@ -194,6 +197,12 @@ class Hybrid:
         other._floor = np.pad(floor, (0, rows.n_items), constant_values=unseen)
         other._n_listed = len(floor) if self._n_listed is None else self._n_listed
         return other
+
+    @property
+    def reads_links(self) -> bool:
+        """Whether its trees look at links; those of earlier versions do not."""
+        reranker = None if self._ranker is None else self._ranker.reranker
+        return reranker is not None and set(LINKED) <= set(reranker.names)
 
     @property
     def _growing_member(self) -> str | None:
@@ -243,6 +252,7 @@ class Hybrid:
             "floor": self.floor(),
             **{name: getattr(items.facts, name) for name in _FACTS},
             **{name: getattr(items.attributes, name) for name in _ATTRIBUTES},
+            **_kept_links(items.attributes),
             **_kept_words(items.attributes),
         }
         if self._n_listed is not None:
@@ -283,6 +293,7 @@ class Hybrid:
         creator_words, genre_words = (_read_words(tensors, name) for name in _WORDS)
         attributes = ItemAttributes(
             **{name: tensors[name] for name in _ATTRIBUTES},
+            links=_read_links(tensors, vocabulary.n_items),
             creator_words=creator_words,
             genre_words=genre_words,
         )
@@ -329,6 +340,22 @@ def _sessions_up_to(store: SessionStore, n_predictions: int, seed: int) -> Sessi
     drawn = np.random.default_rng(seed).permutation(store.n_sessions)
     enough = np.searchsorted(np.cumsum(store.lengths[drawn] - 1), n_predictions) + 1
     return store.only(np.sort(drawn[:enough]))
+
+
+def _kept_links(attributes: ItemAttributes) -> dict[str, np.ndarray]:
+    """Write links, where there are any: elsewhere they cost nothing."""
+    links = attributes.links
+    if len(links.values) == 0:
+        return {}
+    return dict(zip(_LINKS, (links.offsets, links.values), strict=True))
+
+
+def _read_links(tensors: Mapping[str, np.ndarray], n_items: int) -> LinkedItems:
+    """Read what `_kept_links` wrote; earlier bundles have none."""
+    offsets, values = (tensors.get(name) for name in _LINKS)
+    if offsets is None or values is None:
+        return LinkedItems.none(n_items)
+    return LinkedItems(offsets, values)
 
 
 def _kept_words(attributes: ItemAttributes) -> dict[str, np.ndarray]:

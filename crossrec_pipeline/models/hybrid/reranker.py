@@ -71,15 +71,24 @@ class Reranker:
         """The trees, as LightGBM writes them."""
         return self._text
 
+    @property
+    def names(self) -> list[str]:
+        """Names of the features that there were in training."""
+        return self._trees.feature_name()
+
     def scores(self, table: np.ndarray) -> np.ndarray:
-        """Score candidates; only the order within a query means anything, float64 [n]."""
+        """Score candidates; only the order within a query means anything, float64 [n].
+
+        Of a table with more features than there were in training the first ones count.
+        """
         if len(table) == 0:
             return np.zeros(0)
-        return np.asarray(self._trees.predict(table, num_threads=1))
+        known = table[:, : self._trees.num_feature()]
+        return np.asarray(self._trees.predict(known, num_threads=1))
 
     def importance(self) -> dict[str, float]:
         """Return each feature's share of what the trees gained, the greatest first."""
         gain = self._trees.feature_importance("gain")
         shares = gain / max(gain.sum(), 1e-9)
-        named = zip(self._trees.feature_name(), shares.tolist(), strict=True)
+        named = zip(self.names, shares.tolist(), strict=True)
         return dict(sorted(named, key=lambda pair: -pair[1]))

@@ -24,6 +24,8 @@ ATTRIBUTES = ItemAttributes.from_catalogue(
         }
     ),
     VOCABULARY,
+    # Book C and Movie A tell one story; so do Book C and Movie B.
+    pl.DataFrame({"item_id": ["Book_C", "Book_C"], "other_id": ["Movie_A", "Movie_B"]}),
 )
 TRAIN = SessionStore.from_sequences([[0, 0, 1], [2, 3]])
 ITEMS = ItemKnowledge(TrainFacts.of(TRAIN, 4), ATTRIBUTES, VOCABULARY.type_codes)
@@ -66,6 +68,29 @@ def test_features_by_hand():
     # Who made D is unknown; its genre k is nobody else's.
     assert (d["creators_shared_with_last"], d["creators_shared_with_session"]) == (-1, -1)
     assert (d["genres_shared_with_last"], d["genres_shared_with_session"]) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("session", "with_last", "with_session"),
+    [
+        # Candidates A, B, C, D.
+        ([2], [1, 1, 0, 0], [1, 1, 0, 0]),
+        ([2, 0], [0, 0, 1, 0], [1, 1, 1, 0]),
+        ([0, 1, 3], [0, 0, 0, 0], [0, 0, 1, 0]),
+        ([3], [0, 0, 0, 0], [0, 0, 0, 0]),
+    ],
+)
+def test_links_with_the_session(session: list[int], with_last: list[int], with_session: list[int]):
+    rows = _table(session, {0: 0.4, 1: 0.3, 2: 0.2, 3: 0.1}, {})
+    assert [row["linked_with_last"] for row in rows] == with_last
+    assert [row["linked_with_session"] for row in rows] == with_session
+
+
+def test_links_of_the_session_before_it_do_not_count():
+    candidates = union([lists_of({0: 1.0}, {0: 1.0})], 4, 9)
+    queries = Queries(np.array([2, 3]), np.array([0, 1]), np.array([1, 2]))
+    table = features(candidates, candidates.shares.sum(axis=1), queries, ITEMS)
+    assert table[:, -2:].tolist() == [[1, 1], [0, 0]]
 
 
 def test_places_are_counted_from_the_end():

@@ -10,17 +10,21 @@ from safetensors.numpy import load_file, save_file
 from crossrec_pipeline.errors import TrainingError
 from crossrec_pipeline.models.candidates import Lists, Queries
 from crossrec_pipeline.models.growth import find_new_items, grow
-from crossrec_pipeline.models.gru4rec.config import ContentPart, GRU4RecConfig
+from crossrec_pipeline.models.gru4rec.config import GRU4RecConfig
 from crossrec_pipeline.models.gru4rec.model import GRU4Rec
 from crossrec_pipeline.models.hybrid.attributes import ItemAttributes
 from crossrec_pipeline.models.hybrid.config import HybridConfig
+from crossrec_pipeline.models.hybrid.features import features
 from crossrec_pipeline.models.hybrid.members import lists_of_sessions
 from crossrec_pipeline.models.hybrid.model import Hybrid
+from crossrec_pipeline.models.hybrid.union import union
 from crossrec_pipeline.models.item_content import ItemContent
 from crossrec_pipeline.models.neighbours.sknn import SKNN
 from crossrec_pipeline.models.popularity import log_shares
 from crossrec_pipeline.sessions.store import SessionStore
+from crossrec_pipeline.settings import ContentPart
 from crossrec_pipeline_tests.models.hybrid.small_world import N_ITEMS, sessions, vocabulary
+from crossrec_pipeline_tests.models.hybrid.written_lists import lists_of
 
 VOCABULARY = vocabulary()
 TRAIN, VALIDATION = sessions(400, 0), sessions(700, 1)
@@ -49,6 +53,14 @@ LATER = pl.DataFrame(
 )
 
 
+LINKS = pl.DataFrame(
+    {
+        "item_id": ["Book_later", "Book_5", "Movie_later", "Book_1", "Book_later"],
+        "other_id": ["Movie_4", "Movie_later", "Book_later", "Movie_2", "Movie_unheard of"],
+    }
+)
+
+
 def _network(*content: ContentPart) -> GRU4Rec:
     config = GRU4RecConfig(hidden_size=8, epochs=2, content=content, device="cpu")
     known = ItemContent.of(CATALOGUE.select("item_id", "item_type"), CATALOGUE, None)
@@ -66,16 +78,17 @@ def _neighbours() -> SKNN:
 NETWORK, NEIGHBOURS = _network("type", "genres", "creators"), _neighbours()
 
 
-def _hybrid(members: dict) -> Hybrid:
+def _hybrid(members: dict, n_trees: int = 10) -> Hybrid:
     attributes = ItemAttributes.from_catalogue(CATALOGUE, VOCABULARY)
-    config = HybridConfig(n_best=N_ITEMS + 2, n_reranked=N_ITEMS + 2, n_trees=10)
+    config = HybridConfig(n_best=N_ITEMS + 2, n_reranked=N_ITEMS + 2, n_trees=n_trees)
     model = Hybrid(members, attributes, config)
     model.fit(TRAIN, VOCABULARY, VALIDATION)
     return model
 
 
 HYBRID = _hybrid({"gru4rec": NETWORK, "sknn": NEIGHBOURS})
-FOUND = find_new_items(HYBRID, VOCABULARY, pl.concat([CATALOGUE, LATER]), None).additions
+WHOLE = pl.concat([CATALOGUE, LATER])
+FOUND = find_new_items(HYBRID, VOCABULARY, WHOLE, None).additions
 GROWN, MORE = HYBRID.grown(FOUND), grow(HYBRID, VOCABULARY, FOUND)[1]
 ASKED = [np.array([3]), np.array([4, 6, 8])]
 
@@ -170,6 +183,37 @@ def test_a_grown_hybrid_may_grow_again():
 
     assert found.items["item_id"].to_list() == ["Book_third"]
     assert again.score([np.array([NEW, NEW + 2])]).shape == (1, N_ITEMS + 3)
+
+
+def test_new_items_bring_their_links():
+    found = find_new_items(HYBRID, VOCABULARY, WHOLE, None, links=LINKS).additions
+
+    links = HYBRID.grown(found)._known_items.attributes.links
+
+    assert found.items["linked"].to_list() == [[4, NEW + 1], [5, NEW]]
+    assert links.rows_from(NEW).to_list() == [[4, NEW + 1], [5, NEW]]
+    assert links.rows_from(0).to_list()[:7] == [[], [], [], [], [NEW], [NEW + 1], []]
+    assert FOUND.items["linked"].to_list() == [[], []]
+    assert found.version != FOUND.version
+
+
+def test_links_of_new_items_are_looked_at():
+    found = find_new_items(HYBRID, VOCABULARY, WHOLE, None, links=LINKS).additions
+    candidates = union([lists_of({NEW: 0.5, NEW + 1: 0.3, 4: 0.2})], N_ITEMS + 2, 9)
+    queries = Queries.of([np.array([5, 4])])
+
+    table = features(candidates, np.ones(3), queries, HYBRID.grown(found)._known_items)
+
+    assert table[:, -2:].tolist() == [[1, 1], [0, 1], [0, 0]]
+
+
+def test_a_model_that_looks_at_no_links_gets_none_of_new_items():
+    without_trees = _hybrid({"gru4rec": NETWORK, "sknn": NEIGHBOURS}, n_trees=0)
+
+    for model in (NETWORK, without_trees):
+        found = find_new_items(model, VOCABULARY, WHOLE, None, links=LINKS).additions
+        assert found.items["linked"].to_list() == [[], []]
+        assert found.version == find_new_items(model, VOCABULARY, WHOLE, None).additions.version
 
 
 def test_the_hybrid_itself_stays_as_it_was():

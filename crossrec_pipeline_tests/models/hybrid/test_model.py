@@ -1,15 +1,20 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
+from safetensors.numpy import load_file, save_file
 
 from crossrec_pipeline.errors import BundleError, TrainingError
 from crossrec_pipeline.evaluation.ranking import rank_predictions, target_ranks
 from crossrec_pipeline.models.candidates import ListScorer
 from crossrec_pipeline.models.hybrid.attributes import ItemAttributes
 from crossrec_pipeline.models.hybrid.config import HybridConfig
+from crossrec_pipeline.models.hybrid.features import LINKED, feature_names
 from crossrec_pipeline.models.hybrid.model import Hybrid
+from crossrec_pipeline.models.hybrid.reranker import Reranker
+from crossrec_pipeline.models.item_links import LinkedItems
 from crossrec_pipeline.models.registry import load_bundle, save_bundle
 from crossrec_pipeline.sessions.store import SessionStore
 from crossrec_pipeline_tests.evaluation.explicit_scores import ExplicitScores
@@ -110,12 +115,51 @@ def test_attributes_are_kept_in_a_bundle(tmp_path: Path):
         },
         schema_overrides={"imputed": pl.List(pl.String)},
     )
-    attributes = ItemAttributes.from_catalogue(items, VOCABULARY)
+    ids = VOCABULARY.item_ids
+    links = pl.DataFrame({"item_id": ids[:20], "other_id": ids[20:40]})
+    attributes = ItemAttributes.from_catalogue(items, VOCABULARY, links)
     model = Hybrid(MEMBERS, attributes, CONFIG)
     model.fit(TRAIN, VOCABULARY, VALIDATION)
     loaded = load_bundle(save_bundle(model, VOCABULARY, tmp_path, inputs={}).path)
     chosen = [np.array([1, 2])]
     np.testing.assert_array_equal(loaded.model.score(chosen), model.score(chosen))
+    assert isinstance(loaded.model, Hybrid)
+    kept = loaded.model._known_items.attributes.links.rows_from(0).to_list()
+    assert kept == [*([i + 20] for i in range(20)), *([i] for i in range(20)), *[[]] * 20]
+
+
+def test_links_that_tell_what_comes_next_are_used():
+    # The walks go two steps on: each item is linked with that, which says what the members guess.
+    ids = VOCABULARY.item_ids
+    links = pl.DataFrame({"item_id": ids, "other_id": [*ids[2:], *ids[:2]]})
+    nothing = ItemAttributes.unknown(VOCABULARY.n_items)
+    linked = replace(nothing, links=LinkedItems.of(links, VOCABULARY.frame["item_id"]))
+    report = Hybrid(MEMBERS, linked, CONFIG).fit(TRAIN, VOCABULARY, VALIDATION)
+    assert report.summary["gain_of_linked_with_last"] > 0.05
+
+
+def test_a_bundle_from_before_links_still_ranks(hybrid: Hybrid, tmp_path: Path):
+    path = tmp_path / "weights.safetensors"
+    hybrid.save_weights(path)
+    tensors = load_file(path)
+    assert not {"link_offsets", "links"} & set(tensors)  # there are none, and they cost nothing
+    names = [name for name in feature_names(tuple(MEMBERS)) if name not in LINKED]
+    table = np.random.default_rng(0).random((4000, len(names))).astype(np.float32)
+    is_target = table[:, 1].reshape(-1, 10).argmax(axis=1)[:, None] == np.arange(10)
+    trees = Reranker.train(table, is_target.reshape(-1), np.full(400, 10), names, 5, 0)
+    tensors["reranker"] = np.frombuffer(trees.text.encode(), dtype=np.uint8)
+    save_file(tensors, path)
+
+    restored = Hybrid.restore(hybrid.config(), path, VOCABULARY)
+
+    ranked = restored.score([np.array([1, 2])])[0]
+    # Ranked again: those are above all that is only blended.
+    assert 0 < (ranked > 33).sum() <= CONFIG.n_reranked
+    assert not restored.reads_links
+    again = tmp_path / "again.safetensors"
+    restored.save_weights(again)
+    loaded = Hybrid.restore(hybrid.config(), again, VOCABULARY)
+    np.testing.assert_array_equal(loaded.score([np.array([1, 2])])[0], ranked)
 
 
 def test_what_was_learnt_is_used_over_members_that_were_trained_on_more(hybrid: Hybrid):

@@ -28,6 +28,7 @@ def additions(seed: int = 0, *, tied: bool = True) -> Additions:
             "title": ["x", "y", "z"],
             "creators": [[], [], []],
             "genres": [[], [], []],
+            "linked": [[], [], []],
         },
         schema=ITEM_COLUMNS,
     )
