@@ -64,6 +64,7 @@ class DaemonWorld(SmallCatalogues):
             "CROSSREC_SIMULATION": simulation.model_dump_json(),
             "CROSSREC_TRAINING": training.model_dump_json(),
             "CROSSREC_EVALUATION": self.settings.evaluation.model_dump_json(),
+            "CROSSREC_CONTENT": self.settings.content.model_dump_json(),
             "CROSSREC_POLL_SECONDS": "1",
             **more_settings,
         }
