@@ -67,7 +67,9 @@ class Log:
     in_train: set[str]
 
 
-def simulated(world: str, n_events: int, seed: int = 7) -> Log:
+def simulated(
+    world: str, n_events: int, seed: int = 7, sessions: SessionSettings | None = None
+) -> Log:
     """Simulate a log over the sample's catalogue; see `WORLDS`."""
     items = _items(dict.fromkeys(BUILT_IN.values(), "sample"))
     settings = SimulationSettings(n_events=n_events, n_users=max(200, n_events // 60), seed=seed)
@@ -81,7 +83,7 @@ def simulated(world: str, n_events: int, seed: int = 7) -> Log:
             events = pl.read_parquet(file, hive_partitioning=False)
             too_early = pl.col("item_id").is_in(new.implode()) & (pl.col("timestamp") < test_begins)
             events.filter(~too_early).write_parquet(file)
-        return _log(f"simulated, {world}", items, events_dir, SessionSettings())
+        return _log(f"simulated, {world}", items, events_dir, sessions or SessionSettings())
 
 
 def amazon(data: Path) -> Log:

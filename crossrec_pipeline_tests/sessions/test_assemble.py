@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from random import Random
@@ -249,6 +250,17 @@ def test_a_day_built_without_the_types_of_its_events_is_refused(tmp_path: Path) 
     days = bring_up_to_date(write_log(tmp_path / "events", week()), by_day, 30).days
     with pytest.raises(SessionsError, match=r"2023-01-01.*EVENT_INPUTS=true asks for.*Rebuild"):
         assemble(by_day, days, ITEMS, SessionSettings(event_inputs=True), SHARES, target)
+
+
+def test_types_that_train_does_not_have_are_unknown_in_the_other_parts() -> None:
+    kinds = ["clicked"] * 4 + ["searched", "clicked", "scrolled"]
+    events = [replace(e, event_type=kinds[int(e.minute // MIDNIGHT)]) for e in week()]
+    sessions = SessionSettings(min_support=1, event_inputs=True)
+    split = SplitSettings(validation_days=2, test_days=1)
+    dataset, _ = from_scratch(events, sessions, split)
+    assert known_of(dataset.train) == (["clicked"], ["clicked"] * 20, [0, 60, 60, 60, 60] * 4)
+    assert known_of(dataset.validation)[:2] == (["clicked"], [None] * 5 + ["clicked"] * 5)
+    assert known_of(dataset.test)[:2] == (["clicked"], [None] * 5)
 
 
 def test_data_set_without_event_inputs_does_not_depend_on_what_the_days_have(

@@ -87,6 +87,12 @@ def test_only_a_model_that_reads_it_finds_what_an_event_input_tells(by: str):
     assert 2.2 < _ranks(reading, test, with_event_inputs=False).mean() < 2.8
 
 
+def test_what_an_event_input_tells_is_found_beside_content():
+    config = CONFIG.model_copy(update={"content": ("type",), "adapter_rank": 1})
+    test = telling_sessions(100, 2, by="event_type")
+    assert _ranks(_fitted(config), test, with_event_inputs=True).mean() < 1.05
+
+
 def test_inputs_are_not_read_unless_they_are_asked_for(model: GRU4Rec):
     store = telling_sessions(40, 3, by="event_type")
     without = replace(store, events=None)
