@@ -3,11 +3,10 @@
     python benchmarks/event_inputs.py --logs simulated planted
 
 `simulated` is the sample's log, in which types and times are drawn apart from items: there is
-nothing to find, and what is found is the harm. In `planted` an event is called `searched` where
-the next one is of another item type, and else `clicked`, nine times out of ten: the type tells
-something, the gap nothing. Figures, seeds, intervals and adjusted p-values are those of
-`content.py`. Rows named `by ids` are of the same models, asked by item ids alone, as the service
-asks them.
+nothing to find, and what is found is the harm. In `planted` an event is called after the item type
+of the next one, nine times out of ten; else its type is drawn: types tell something, gaps nothing.
+Figures, seeds, intervals and adjusted p-values are those of `content.py`. Rows named `by ids` are
+of the same models, asked by item ids alone, as the service asks them.
 """
 
 import argparse
@@ -29,6 +28,7 @@ from crossrec_pipeline.evaluation.ranking import rank_predictions
 from crossrec_pipeline.models.gru4rec.config import preset
 from crossrec_pipeline.models.gru4rec.model import GRU4Rec
 from crossrec_pipeline.sessions.store import PARTS, SessionDataset, SessionStore
+from crossrec_pipeline.sessions.vocabulary import Vocabulary
 from crossrec_pipeline.settings import SessionSettings
 
 VARIANTS: dict[str, dict[str, Any]] = {
@@ -38,8 +38,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "+ both": {"event_inputs": ("event_type", "gap")},
 }
 BY_IDS = ", by ids"
-TELLS = 0.8
-"""Share of the planted types that say what comes; the others are drawn, one as often as another."""
+TELLS = 0.9
+"""Share of the planted types that say what comes."""
 
 
 def main() -> None:
@@ -109,25 +109,24 @@ def ranked(models: list[GRU4Rec], dataset: SessionDataset, *, with_event_inputs:
 
 
 def planted(dataset: SessionDataset) -> SessionDataset:
-    """Let the type of an event tell, mostly, whether the next item is of another item type."""
+    """Let the type of an event tell, mostly, of which item type the next one is."""
     parts = {
-        part: _with_planted_types(getattr(dataset, part), dataset.vocabulary.type_codes, seed)
+        part: _with_planted_types(getattr(dataset, part), dataset.vocabulary, seed)
         for seed, part in enumerate(PARTS)
     }
     return SessionDataset(**parts, vocabulary=dataset.vocabulary)
 
 
-def _with_planted_types(store: SessionStore, type_codes: np.ndarray, seed: int) -> SessionStore:
+def _with_planted_types(store: SessionStore, vocabulary: Vocabulary, seed: int) -> SessionStore:
     assert store.events is not None
     rng = np.random.default_rng(seed)
-    types = type_codes[store.item_index]
+    names = tuple(vocabulary.types)
+    drawn = rng.integers(0, len(names), store.n_events, dtype=np.uint8)
+    types = vocabulary.type_codes[store.item_index]
     session = np.repeat(np.arange(store.n_sessions), store.lengths)
-    changes = np.append((np.diff(types) != 0) & (np.diff(session) == 0), False)
-    says = np.where(rng.random(store.n_events) < TELLS, changes, rng.random(store.n_events) < 0.5)
-    events = replace(
-        store.events, event_type=1 + says.astype(np.uint8), names=("clicked", "searched")
-    )
-    return replace(store, events=events)
+    tells = (rng.random(store.n_events - 1) < TELLS) & (np.diff(session) == 0)
+    drawn[:-1][tells] = types[1:][tells]
+    return replace(store, events=replace(store.events, event_type=drawn + 1, names=names))
 
 
 if __name__ == "__main__":
