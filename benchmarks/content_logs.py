@@ -67,7 +67,9 @@ class Log:
     in_train: set[str]
 
 
-def simulated(world: str, n_events: int, seed: int = 7) -> Log:
+def simulated(
+    world: str, n_events: int, seed: int = 7, sessions: SessionSettings | None = None
+) -> Log:
     """Simulate a log over the sample's catalogue; see `WORLDS`."""
     items = _items(dict.fromkeys(BUILT_IN.values(), "sample"))
     settings = SimulationSettings(n_events=n_events, n_users=max(200, n_events // 60), seed=seed)
@@ -75,11 +77,11 @@ def simulated(world: str, n_events: int, seed: int = 7) -> Log:
     with tempfile.TemporaryDirectory() as folder:
         events_dir = Path(folder) / "events"
         simulate_log(build_world(items, seed, WORLDS[world]), settings, events_dir)
-        name = f"simulated, {world}"
-        log = _log(name, items, events_dir, SessionSettings())
+        name, sessions = f"simulated, {world}", sessions or SessionSettings()
+        log = _log(name, items, events_dir, sessions)
         # Without their early events the test part begins later, so that others may be too early.
         while _left_out(events_dir, new, _begin_of_test(log.dataset)):
-            log = _log(name, items, events_dir, SessionSettings())
+            log = _log(name, items, events_dir, sessions)
         return log
 
 

@@ -31,7 +31,7 @@ from crossrec_pipeline.digests import json_digest
 from crossrec_pipeline.domains import load_domains
 from crossrec_pipeline.interactions.deliveries import is_growing
 from crossrec_pipeline.resources import Warehouse
-from crossrec_pipeline.settings import Settings, load_settings
+from crossrec_pipeline.settings import SessionSettings, Settings, load_settings
 
 MODEL_FRESH_FOR = timedelta(days=31)
 
@@ -115,7 +115,7 @@ def _with_policy(spec: dg.AssetSpec, settings: Settings) -> dg.AssetSpec:
     domains = {spec.name: spec.digest for spec in load_domains(settings.domains)}
     shaping = {
         interactions.EVENTS_KEY: [settings.event_columns],
-        days.BY_DAY_KEY: [settings.sessions.gap_minutes],
+        days.BY_DAY_KEY: [settings.sessions.gap_minutes, *_if_asked(settings.sessions)],
         sessions.SEQUENCES_KEY: [settings.sessions, settings.split, settings.log.window_days],
         models.model_key(models.MAIN_MODEL): [settings.training, models.found_by_search(settings)],
         evaluation.RANKS_KEY: [models.model_kinds(settings)],
@@ -134,6 +134,11 @@ def _with_policy(spec: dg.AssetSpec, settings: Settings) -> dg.AssetSpec:
         policy = dg.FreshnessPolicy.time_window(fail_window=MODEL_FRESH_FOR)
         spec = spec.replace_attributes(freshness_policy=policy)
     return spec
+
+
+def _if_asked(sessions: SessionSettings) -> list[str]:
+    """Name what is kept of events besides their items, if anything."""
+    return ["event inputs"] if sessions.event_inputs else []
 
 
 @dg.definitions

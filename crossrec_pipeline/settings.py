@@ -104,6 +104,9 @@ class SessionSettings(_Section):
         Field(ge=1, description="of filtering rare items, then short sessions; null: to the end"),
     ] = 1
     collapse_repeats: bool = True
+    event_inputs: Annotated[
+        bool, Field(description="keep the type of each event and the time since the one before")
+    ] = False
     # How they are computed is no part of what they are, so not shown with them: another value
     # must not build them again.
     memory_limit: Annotated[
@@ -120,6 +123,12 @@ class SessionSettings(_Section):
         str | None,
         Field(repr=False, description="URL of a folder for a cluster that has no disk in common"),
     ] = None
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        """Leave `event_inputs` out while they are off: the rest is as it is without them."""
+        for name, value in super().__repr_args__():
+            if name != "event_inputs" or value:
+                yield name, value
 
 
 class SplitSettings(_Section):

@@ -191,6 +191,9 @@ def test_a_setting_marks_what_it_shapes_as_changed_and_nothing_else():
     before = code_versions()
     after = code_versions(sessions={"gap_minutes": 20.0})
     assert {name for name in before if before[name] != after[name]} == {"sessions/sequences"}
+    after = code_versions(sessions={"event_inputs": True})
+    assert {name for name in before if before[name] != after[name]} == {"sessions/sequences"}
+    assert code_versions(sessions={"event_inputs": False}) == before
     after = code_versions(training={"epochs": 3})
     assert {name for name in before if before[name] != after[name]} == {"models/gru4rec"}
     after = code_versions(content={"max_tokens": 64})
@@ -367,6 +370,9 @@ def test_what_shapes_the_days_of_a_growing_log_marks_them_as_changed():
 
     before = code_versions()
     after = code_versions(sessions={"gap_minutes": 20.0})
+    changed = {name for name in before if before[name] != after[name]}
+    assert changed == {"sessions/by_day", "sessions/sequences"}
+    after = code_versions(sessions={"event_inputs": True})
     changed = {name for name in before if before[name] != after[name]}
     assert changed == {"sessions/by_day", "sessions/sequences"}
     after = code_versions(log={"window_days": 30})

@@ -69,6 +69,14 @@ def test_how_sessions_are_computed_is_not_shown_with_what_they_are() -> None:
     assert str(load_settings(sessions={"gap_minutes": 20}).sessions) != str(usual.sessions)
 
 
+def test_event_inputs_are_shown_only_where_they_are_asked_for() -> None:
+    usual, asked = load_settings(), load_settings(sessions={"event_inputs": True})
+    assert "event_inputs" not in str(usual.sessions)
+    assert str(asked.sessions) == str(usual.sessions).replace(
+        "collapse_repeats=True", "collapse_repeats=True event_inputs=True"
+    )
+
+
 def test_lists_of_the_service_are_comma_separated(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CROSSREC_SERVING__API_KEYS", "first key of all, second key of all")
     monkeypatch.setenv("CROSSREC_SERVING__CORS_ORIGINS", "https://a.example,https://b.example")

@@ -10,6 +10,7 @@ from crossrec_pipeline.interactions.day_verdicts import DayVerdict, read_verdict
 from crossrec_pipeline.interactions.deliveries import known_days, published_days, stale_days
 from crossrec_pipeline.interactions.deliveries.ledger import read_ledger
 from crossrec_pipeline.sessions.day_files import day_path, read_about
+from crossrec_pipeline.sessions.schema import EVENT_TYPE
 from crossrec_pipeline.settings import Settings
 
 EARLIEST_DAY = date(1970, 1, 1)
@@ -110,6 +111,7 @@ def outdated_state(settings: Settings, items: pl.DataFrame, days: Sequence[date]
             frame_digest(items.select("item_id")),
             str(settings.quality),
             settings.sessions.gap_minutes,
+            *([EVENT_TYPE] if settings.sessions.event_inputs else []),
         ]
     )
 
@@ -117,10 +119,9 @@ def outdated_state(settings: Settings, items: pl.DataFrame, days: Sequence[date]
 def sessions_are_current(settings: Settings, day: date, verdict: DayVerdict) -> bool:
     """Say whether the sessions of a day were made of its events as they are, and with this gap."""
     about = read_about(day_path(settings.sessions_by_day_dir, day))
-    return (
-        about is not None
-        and about.events_digest == verdict.files
-        and about.gap_minutes == settings.sessions.gap_minutes
+    sessions = settings.sessions
+    return about is not None and about.is_of(
+        verdict.files, sessions.gap_minutes, sessions.event_inputs
     )
 
 

@@ -78,6 +78,7 @@ def _with_arrays(settings: Settings, day: date) -> None:
         day_path(settings.sessions_by_day_dir, day),
         settings.sessions.gap_minutes,
         memory_limit=settings.sessions.memory_limit,
+        event_types=settings.sessions.event_inputs,
     )
 
 
@@ -89,6 +90,7 @@ def _with_duckdb(settings: Settings, day: date) -> None:
         settings.sessions.gap_minutes,
         f"{memory_limit_bytes(settings.sessions.memory_limit) // 10**6}MB",
         _ignore,
+        event_types=settings.sessions.event_inputs,
     )
 
 
@@ -99,6 +101,7 @@ def _with_polars(settings: Settings, day: date) -> None:
         settings.sessions_by_day_dir,
         settings.sessions.gap_minutes,
         _ignore,
+        event_types=settings.sessions.event_inputs,
     )
 
 
@@ -115,8 +118,7 @@ def _parts(settings: Settings, day: date) -> list[Path]:
 
 def _is_up_to_date(settings: Settings, day: date) -> bool:
     about = read_about(day_path(settings.sessions_by_day_dir, day))
-    return (
-        about is not None
-        and about.gap_minutes == settings.sessions.gap_minutes
-        and about.events_digest == files_digest(_parts(settings, day))
+    sessions = settings.sessions
+    return about is not None and about.is_of(
+        files_digest(_parts(settings, day)), sessions.gap_minutes, sessions.event_inputs
     )

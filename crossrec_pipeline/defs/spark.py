@@ -95,6 +95,7 @@ def sessionise_days_on_spark(
                     "events_dir": str(settings.events_dir),
                     "target_dir": str(settings.sessions_by_day_dir),
                     "gap_minutes": settings.sessions.gap_minutes,
+                    "event_types": settings.sessions.event_inputs,
                     "memory_bytes": memory_limit_bytes(settings.sessions.memory_limit),
                     "master": settings.sessions.spark_master,
                     "storage": settings.sessions.spark_storage,

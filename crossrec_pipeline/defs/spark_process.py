@@ -37,6 +37,7 @@ def _work(pipes: PipesContext) -> None:
             target_dir,
             pipes.get_extra("gap_minutes"),
             pipes.log.info,
+            event_types=pipes.get_extra("event_types"),
         )
         version = spark.version
     pipes.report_custom_message(

@@ -10,7 +10,7 @@ import polars as pl
 import pyarrow as pa
 
 from crossrec_pipeline.errors import EvaluationError
-from crossrec_pipeline.models.base import PositionScores
+from crossrec_pipeline.models.base import EventInputReader, PositionScores
 from crossrec_pipeline.models.candidates import ListScorer
 from crossrec_pipeline.models.inner_product.counts import NOT_A_NUMBER
 from crossrec_pipeline.models.inner_product.factors import FactoredScorer
@@ -49,7 +49,11 @@ class PositionScorer(Protocol):
 
 
 def rank_predictions(
-    model: PositionScorer, store: SessionStore, vocabulary: Vocabulary
+    model: PositionScorer,
+    store: SessionStore,
+    vocabulary: Vocabulary,
+    *,
+    with_event_inputs: bool = False,
 ) -> pl.DataFrame:
     """Rank the items that came next among all items, for every event after a session's first.
 
@@ -67,6 +71,9 @@ def rank_predictions(
         Sessions to predict.
     vocabulary
         The items that are ranked.
+    with_event_inputs
+        Let a model that has learnt from event inputs read those of the store. Otherwise it goes by
+        item ids alone, as it does in the service, which is given nothing else.
 
     Returns
     -------
@@ -79,6 +86,8 @@ def rank_predictions(
         If a score is not a number, a block has another shape than [P, n_items], or a prediction is
         missing, repeated or not one of the store's.
     """
+    if with_event_inputs and isinstance(model, EventInputReader):
+        model = model.with_event_inputs()
     sessions = _Sessions(store, vocabulary.n_items)
     rest_offsets = sessions.rest_offsets()
     rest_ranks = np.zeros(rest_offsets[-1], dtype=np.int32)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, Self
+from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
 import numpy as np
 
@@ -93,6 +93,15 @@ class Recommender(Protocol):
     @classmethod
     def restore(cls, config: dict[str, Any], weights: Path, vocabulary: Vocabulary) -> Self:
         """Make a fitted model from what `config` and `save_weights` gave."""
+        ...
+
+
+@runtime_checkable
+class EventInputReader(Protocol):
+    """A recommender that can read more of the events of a store than their items."""
+
+    def with_event_inputs(self) -> "Recommender":
+        """Return the same model, which reads what a store knows of its events, if it can."""
         ...
 
 

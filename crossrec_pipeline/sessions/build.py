@@ -18,6 +18,7 @@ from crossrec_pipeline.sessions.build_kernels import (
     spread,
 )
 from crossrec_pipeline.sessions.order import order_by_start
+from crossrec_pipeline.sessions.schema import EVENT_TYPE
 
 ID_COLUMNS = ("session_id", "user_id", "item_id")
 """Columns to read with a dictionary."""
@@ -28,7 +29,7 @@ EVENT_COLUMNS = (*ID_COLUMNS, "timestamp", "log_order")
 MICROSECONDS_PER_MINUTE = 60_000_000
 
 
-def build_sessions(events: pa.Table, gap_minutes: float) -> pa.Table:
+def build_sessions(events: pa.Table, gap_minutes: float, *, event_types: bool = False) -> pa.Table:
     """Group a day's events into sessions.
 
     Events with a session id belong to that session, however long they pause; those of them that
@@ -43,11 +44,14 @@ def build_sessions(events: pa.Table, gap_minutes: float) -> pa.Table:
         come by time and `log_order`.
     gap_minutes
         Longest silence inside a session, minutes.
+    event_types
+        Whether the column `event_type` is read too.
 
     Returns
     -------
     pa.Table
-        Columns of `schema.SESSION_EVENTS` in their order, ids dictionary-encoded.
+        Columns of `schema.SESSION_EVENTS` in their order, ids dictionary-encoded; with
+        `event_types` that column comes last.
 
     Raises
     ------
@@ -59,6 +63,7 @@ def build_sessions(events: pa.Table, gap_minutes: float) -> pa.Table:
     )
     time_us = _int64(events["timestamp"].cast(pa.timestamp("us", "UTC")).cast(pa.int64()))
     log_order = _int64(events["log_order"])
+    kind, kinds = _codes(events[EVENT_TYPE]) if event_types else (None, None)
     if not is_in_order(time_us, log_order):
         order = sort_by(time_us, sort_by(log_order, np.arange(len(item))))
         if not is_in_order(time_us[order], log_order[order]):
@@ -66,6 +71,7 @@ def build_sessions(events: pa.Table, gap_minutes: float) -> pa.Table:
             order = sort_by(time_us, sort_by(log_order, by_item))
         session, user, item = session[order], user[order], item[order]
         time_us, log_order = time_us[order], log_order[order]
+        kind = None if kind is None else kind[order]
 
     n_streams = len(session_ids) + len(user_ids)
     stream, owner, is_shared = find_streams(session, user, len(session_ids))
@@ -89,11 +95,13 @@ def build_sessions(events: pa.Table, gap_minutes: float) -> pa.Table:
     )
     begin = np.empty(len(order), dtype=np.int64)
     begin[order] = np.cumsum(lengths[order]) - lengths[order]
+    if kind is not None:
+        kind, _, _ = lay_out(number, begin, kind, time_us, log_order)
     item, time_us, log_order = lay_out(number, begin, item, time_us, log_order)
     user, session, start_us, position = spread(
         lengths[order], user_of[order], session_of[order], start_us[order]
     )
-    return pa.table(
+    table = pa.table(
         {
             "session_id": _texts(session, session_ids),
             "user_id": _texts(user, user_ids),
@@ -104,6 +112,9 @@ def build_sessions(events: pa.Table, gap_minutes: float) -> pa.Table:
             "log_order": log_order,
         }
     )
+    if kind is None or kinds is None:
+        return table
+    return table.append_column(EVENT_TYPE, pa.chunked_array([_texts(kind, kinds)]))
 
 
 def _codes(column: pa.ChunkedArray) -> tuple[np.ndarray, pa.Array]:

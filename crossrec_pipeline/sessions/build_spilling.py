@@ -14,7 +14,7 @@ from crossrec_pipeline.atomic import scratch_directory
 from crossrec_pipeline.errors import SessionsError
 from crossrec_pipeline.sessions.build import MICROSECONDS_PER_MINUTE, shared_session
 from crossrec_pipeline.sessions.day_files import ROWS_AT_A_TIME
-from crossrec_pipeline.sessions.schema import SESSION_EVENTS
+from crossrec_pipeline.sessions.schema import EVENT_TYPE, SESSION_EVENTS
 
 _CLASH = """
 select session_id, min(user_id), max(user_id)
@@ -31,7 +31,7 @@ with owned as (
              else max(user_id) over (partition by session_id) end as user_id,
         item_id,
         epoch_us(timestamp) as time_us,
-        log_order
+        {columns}
     from events
     where session_id is not null or user_id is not null
 ),
@@ -70,7 +70,12 @@ _ORDER = "order by start_us, session_id nulls first, user_id nulls first, positi
 
 
 def build_sessions_spilling(
-    parts: list[Path], gap_minutes: float, memory_limit_bytes: int, spill_parent: Path
+    parts: list[Path],
+    gap_minutes: float,
+    memory_limit_bytes: int,
+    spill_parent: Path,
+    *,
+    event_types: bool = False,
 ) -> Iterator[pa.Table]:
     """Yield a day's sessions, some rows at a time; see `build.build_sessions` for the rules.
 
@@ -85,6 +90,8 @@ def build_sessions_spilling(
         the rows that are read and written meanwhile.
     spill_parent
         Holds the directory of what is spilt, while it is needed.
+    event_types
+        Whether the column `event_type` is read too, and comes last.
 
     Raises
     ------
@@ -104,7 +111,7 @@ def build_sessions_spilling(
             "events"
         )
         try:
-            yield from _build(connection, gap_minutes)
+            yield from _build(connection, gap_minutes, event_types)
         except duckdb.OutOfMemoryException as error:
             raise SessionsError(
                 f"A day of {len(parts)} file(s) such as {parts[0]} cannot be built in "
@@ -113,12 +120,16 @@ def build_sessions_spilling(
             ) from error
 
 
-def _build(connection: duckdb.DuckDBPyConnection, gap_minutes: float) -> Iterator[pa.Table]:
+def _build(
+    connection: duckdb.DuckDBPyConnection, gap_minutes: float, event_types: bool
+) -> Iterator[pa.Table]:
     clash = connection.execute(_CLASH).fetchall()
     if clash:
         raise shared_session(*clash[0])
+    more = [EVENT_TYPE] if event_types else []
+    sessions = _SESSIONS.format(columns=", ".join(["log_order", *more]))
     rows = connection.sql(
-        f"{_SESSIONS} select {', '.join(SESSION_EVENTS)} from placed {_ORDER}",
+        f"{sessions} select {', '.join([*SESSION_EVENTS, *more])} from placed {_ORDER}",
         params={"gap_us": round(gap_minutes * MICROSECONDS_PER_MINUTE)},
     )
     for batch in rows.to_arrow_reader(ROWS_AT_A_TIME):

@@ -97,7 +97,12 @@ def write_session_dataset(
                 kept.enter_context(tempfile.TemporaryDirectory(prefix="crossrec-days-"))
             )
         days = bring_up_to_date(
-            events_dir, by_day_dir, sessions.gap_minutes, progress, memory_limit=memory_limit
+            events_dir,
+            by_day_dir,
+            sessions.gap_minutes,
+            progress,
+            memory_limit=memory_limit,
+            event_types=sessions.event_inputs,
         ).days
         used = latest_days(days, window_days)
         return assemble(by_day_dir, used, items, sessions, split, target, memory_limit, progress)

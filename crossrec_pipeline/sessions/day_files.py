@@ -19,7 +19,7 @@ from crossrec_pipeline.atomic import atomic_file
 from crossrec_pipeline.digests import text_digest
 from crossrec_pipeline.errors import SessionsError
 from crossrec_pipeline.sessions.build import ID_COLUMNS
-from crossrec_pipeline.sessions.schema import SESSION_EVENTS
+from crossrec_pipeline.sessions.schema import EVENT_TYPE, SESSION_EVENTS
 
 ROWS_AT_A_TIME = 1 << 20
 """Rows of a row group, but for sessions that are longer."""
@@ -27,6 +27,7 @@ ROWS_AT_A_TIME = 1 << 20
 _FORMAT = 1
 _FOOTER = b"crossrec_sessions"
 _INT_COLUMNS = ("start_us", "position", "time_us", "log_order")
+_TEXT_COLUMNS = (*ID_COLUMNS, EVENT_TYPE)
 _LAYOUT: dict[str, Any] = {
     # Fast rather than small: these files are read at every build.
     "compression": "lz4",
@@ -57,6 +58,8 @@ class DaySessions:
         Sessions, cut at midnight.
     n_log_sessions
         Those of them that have a session id of the log.
+    event_types
+        Whether the type of each event is kept.
     """
 
     events_digest: str
@@ -65,11 +68,21 @@ class DaySessions:
     n_unattributed: int
     n_sessions: int
     n_log_sessions: int
+    event_types: bool = False
 
     @property
     def digest(self) -> str:
         """Content version: equal events and an equal gap give equal sessions."""
-        return text_digest(str(_FORMAT), repr(float(self.gap_minutes)), self.events_digest)
+        made_by = [str(_FORMAT), repr(float(self.gap_minutes)), self.events_digest]
+        return text_digest(*made_by, *([EVENT_TYPE] if self.event_types else []))
+
+    def is_of(self, events_digest: str, gap_minutes: float, event_types: bool) -> bool:
+        """Say whether the file is what these events, gap and setting would give."""
+        return (self.events_digest, self.gap_minutes, self.event_types) == (
+            events_digest,
+            gap_minutes,
+            event_types,
+        )
 
 
 def day_path(by_day_dir: Path, day: date) -> Path:
@@ -106,6 +119,7 @@ def write_day(
     events_digest: str,
     gap_minutes: float,
     n_events: int,
+    event_types: bool = False,
 ) -> DaySessions:
     """Write a day's sessions, whole or not at all.
 
@@ -122,13 +136,16 @@ def write_day(
         Longest silence inside a session.
     n_events
         Events of the day; those that are not among `rows` had no stream.
+    event_types
+        Whether `rows` have the column `event_type`, and the file gets it.
     """
+    schema = _schema(event_types)
     n_rows = n_sessions = n_log_sessions = 0
     with (
         atomic_file(target) as partial,
-        pq.ParquetWriter(partial, _SCHEMA, **_LAYOUT) as writer,
+        pq.ParquetWriter(partial, schema, **_layout(event_types)) as writer,
     ):
-        for group in _in_whole_sessions(rows):
+        for group in _in_whole_sessions(rows, schema):
             begins = group["position"].to_numpy() == 0
             has_id = group["session_id"].is_valid().to_numpy()
             n_rows += group.num_rows
@@ -136,11 +153,18 @@ def write_day(
             n_log_sessions += int((begins & has_id).sum())
             writer.write_table(group, row_group_size=max(group.num_rows, 1))
         about = DaySessions(
-            events_digest, gap_minutes, n_events, n_events - n_rows, n_sessions, n_log_sessions
+            events_digest,
+            gap_minutes,
+            n_events,
+            n_events - n_rows,
+            n_sessions,
+            n_log_sessions,
+            event_types,
         )
-        writer.add_key_value_metadata(
-            {_FOOTER: json.dumps({"format": _FORMAT, **asdict(about)}).encode()}
-        )
+        said = {"format": _FORMAT, **asdict(about)}
+        if not event_types:
+            del said["event_types"]  # a file without them is as it was before there were any
+        writer.add_key_value_metadata({_FOOTER: json.dumps(said).encode()})
     return about
 
 
@@ -192,6 +216,8 @@ class DayBatch:
         Of each event, int64 [n_events].
     is_last
         Whether no session of the day comes after these.
+    event_type
+        Of each event, dictionary-encoded; None where it was not asked for.
     """
 
     offsets: np.ndarray
@@ -201,19 +227,21 @@ class DayBatch:
     item_ids: pa.Array
     time_us: np.ndarray
     is_last: bool
+    event_type: pa.DictionaryArray | None = None
 
 
-def read_day(path: Path) -> Iterator[DayBatch]:
-    """Yield a day's sessions, a row group at a time.
+def read_day(path: Path, *, event_types: bool = False) -> Iterator[DayBatch]:
+    """Yield a day's sessions, a row group at a time, with the types of their events if asked for.
 
     Raises
     ------
     SessionsError
         If the file is missing or not whole.
     """
-    columns = [*ID_COLUMNS, "position", "time_us"]
+    texts = [*ID_COLUMNS, *([EVENT_TYPE] if event_types else [])]
+    columns = [*texts, "position", "time_us"]
     try:
-        with pq.ParquetFile(path, read_dictionary=list(ID_COLUMNS)) as file:
+        with pq.ParquetFile(path, read_dictionary=texts) as file:
             for group in range(file.num_row_groups):
                 table = file.read_row_group(group, columns=columns, use_threads=False)
                 if table.num_rows:
@@ -245,14 +273,16 @@ def _batch(table: pa.Table, is_last: bool) -> DayBatch:
         item_ids=item_id.dictionary,
         time_us=table["time_us"].to_numpy(),
         is_last=is_last,
+        event_type=table[EVENT_TYPE].chunk(0) if EVENT_TYPE in table.column_names else None,
     )
 
 
-def _in_whole_sessions(rows: Iterable[pa.Table]) -> Iterator[pa.Table]:
+def _in_whole_sessions(rows: Iterable[pa.Table], schema: pa.Schema) -> Iterator[pa.Table]:
     """Cut rows anew, between sessions, about `ROWS_AT_A_TIME` at a time."""
-    held = _encoded(_SCHEMA.empty_table())
+    held = _encoded(schema.empty_table(), schema)
     for table in rows:
-        held = _encoded(pa.concat_tables([held, _encoded(table)])) if held else _encoded(table)
+        encoded = _encoded(table, schema)
+        held = _encoded(pa.concat_tables([held, encoded]), schema) if held else encoded
         while held.num_rows > ROWS_AT_A_TIME:
             begins = np.flatnonzero(held["position"].to_numpy() == 0)[1:]
             if len(begins) == 0:
@@ -264,21 +294,21 @@ def _in_whole_sessions(rows: Iterable[pa.Table]) -> Iterator[pa.Table]:
         yield _compact(held)
 
 
-def _encoded(table: pa.Table) -> pa.Table:
+def _encoded(table: pa.Table, schema: pa.Schema) -> pa.Table:
     """Bring a table to the types of the file, each column in one chunk."""
     columns = []
-    for field in _SCHEMA:
+    for field in schema:
         column = table[field.name]
         if column.type != field.type and pa.types.is_dictionary(field.type):
             column = column.cast(pa.string()).dictionary_encode()
         columns.append(column.cast(field.type))
-    return pa.table(columns, schema=_SCHEMA).unify_dictionaries().combine_chunks()
+    return pa.table(columns, schema=schema).unify_dictionaries().combine_chunks()
 
 
 def _compact(table: pa.Table) -> pa.Table:
     """Leave out of the dictionaries what the rows do not use."""
     for place, name in enumerate(table.column_names):
-        if name not in ID_COLUMNS:
+        if name not in _TEXT_COLUMNS:
             continue
         (column,) = table[name].chunks
         codes = column.indices.fill_null(-1).to_numpy()
@@ -289,14 +319,20 @@ def _compact(table: pa.Table) -> pa.Table:
         compact = pa.DictionaryArray.from_arrays(
             pa.array(new_code, mask=codes < 0), column.dictionary.filter(pa.array(is_used))
         )
-        table = table.set_column(place, _SCHEMA.field(name), compact)
+        table = table.set_column(place, table.schema.field(name), compact)
     return table
 
 
 def _arrow_type(name: str) -> pa.DataType:
-    if name in ID_COLUMNS:
+    if name in _TEXT_COLUMNS:
         return pa.dictionary(pa.int32(), pa.string())
     return pa.int32() if name == "position" else pa.int64()
 
 
-_SCHEMA = pa.schema([(name, _arrow_type(name)) for name in SESSION_EVENTS])
+def _schema(event_types: bool) -> pa.Schema:
+    names = [*SESSION_EVENTS, *([EVENT_TYPE] if event_types else [])]
+    return pa.schema([(name, _arrow_type(name)) for name in names])
+
+
+def _layout(event_types: bool) -> dict[str, Any]:
+    return {**_LAYOUT, "use_dictionary": list(_TEXT_COLUMNS)} if event_types else _LAYOUT

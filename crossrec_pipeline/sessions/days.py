@@ -28,6 +28,7 @@ from crossrec_pipeline.sessions.day_files import (
     write_day,
 )
 from crossrec_pipeline.sessions.memory_limit import memory_limit_bytes
+from crossrec_pipeline.sessions.schema import EVENT_TYPE
 
 _BYTES_AN_EVENT = 160
 """Memory that a day takes at most, most of it while rows are laid out anew."""
@@ -53,7 +54,12 @@ class DaysBuilt:
 
 
 def sessionise_day(
-    events: Path, target: Path, gap_minutes: float, *, memory_limit: str | None = None
+    events: Path,
+    target: Path,
+    gap_minutes: float,
+    *,
+    memory_limit: str | None = None,
+    event_types: bool = False,
 ) -> DaySessions:
     """Group a day's events into sessions; see `build.build_sessions` for the rules.
 
@@ -69,6 +75,8 @@ def sessionise_day(
     memory_limit
         Where the day would take more, such as ``"2GB"``, DuckDB builds it and spills to disk;
         without one, half of this machine's memory.
+    event_types
+        Whether the type of each event is kept.
 
     Raises
     ------
@@ -79,15 +87,18 @@ def sessionise_day(
     n_events = sum(_n_rows(path) for path in parts)
     n_bytes = memory_limit_bytes(memory_limit)
     if n_events * _BYTES_AN_EVENT <= n_bytes:
-        rows = _build_in_memory(parts, gap_minutes)
+        rows = _build_in_memory(parts, gap_minutes, event_types)
     else:
-        rows = build_sessions_spilling(parts, gap_minutes, n_bytes, target.parent)
+        rows = build_sessions_spilling(
+            parts, gap_minutes, n_bytes, target.parent, event_types=event_types
+        )
     return write_day(
         target,
         rows,
         events_digest=files_digest(parts),
         gap_minutes=gap_minutes,
         n_events=n_events,
+        event_types=event_types,
     )
 
 
@@ -98,6 +109,7 @@ def bring_up_to_date(
     progress: Progress | None = None,
     *,
     memory_limit: str | None = None,
+    event_types: bool = False,
 ) -> DaysBuilt:
     """Build the days whose events, or whose gap, changed; remove the days that are gone.
 
@@ -116,6 +128,8 @@ def bring_up_to_date(
         Told about each day that is built.
     memory_limit
         About what is held in memory, such as ``"2GB"``; see `sessionise_day`.
+    event_types
+        Whether the type of each event is kept; days that were built otherwise are built again.
 
     Raises
     ------
@@ -135,9 +149,11 @@ def bring_up_to_date(
 
     def build_if_changed(day: date) -> DaySessions | None:
         events, target = events_of[day], day_path(by_day_dir, day)
-        if _is_up_to_date(target, events, gap_minutes):
+        if _is_up_to_date(target, events, gap_minutes, event_types):
             return None
-        return sessionise_day(events, target, gap_minutes, memory_limit=memory_limit)
+        return sessionise_day(
+            events, target, gap_minutes, memory_limit=memory_limit, event_types=event_types
+        )
 
     built = []
     with ThreadPoolExecutor(_n_side_by_side(events_of.values(), memory_limit)) as pool:
@@ -149,13 +165,9 @@ def bring_up_to_date(
     return DaysBuilt(tuple(days), tuple(built), tuple(removed))
 
 
-def _is_up_to_date(target: Path, events: Path, gap_minutes: float) -> bool:
+def _is_up_to_date(target: Path, events: Path, gap_minutes: float, event_types: bool) -> bool:
     about = read_about(target)
-    return (
-        about is not None
-        and about.gap_minutes == gap_minutes
-        and about.events_digest == files_digest(_parts(events))
-    )
+    return about is not None and about.is_of(files_digest(_parts(events)), gap_minutes, event_types)
 
 
 def _n_side_by_side(days: Iterable[Path], memory_limit: str | None) -> int:
@@ -179,16 +191,18 @@ def _day(events: Path) -> date:
         ) from None
 
 
-def _build_in_memory(parts: list[Path], gap_minutes: float) -> Iterator[pa.Table]:
-    tables = [_read(path) for path in parts]
+def _build_in_memory(
+    parts: list[Path], gap_minutes: float, event_types: bool
+) -> Iterator[pa.Table]:
+    tables = [_read(path, [EVENT_TYPE] if event_types else []) for path in parts]
     if tables:
-        yield build_sessions(pa.concat_tables(tables), gap_minutes)
+        yield build_sessions(pa.concat_tables(tables), gap_minutes, event_types=event_types)
 
 
-def _read(path: Path) -> pa.Table:
+def _read(path: Path, more: list[str]) -> pa.Table:
     try:
-        with pq.ParquetFile(path, read_dictionary=list(ID_COLUMNS)) as file:
-            return file.read(columns=list(EVENT_COLUMNS), use_threads=False)
+        with pq.ParquetFile(path, read_dictionary=[*ID_COLUMNS, *more]) as file:
+            return file.read(columns=[*EVENT_COLUMNS, *more], use_threads=False)
     except (OSError, pa.ArrowException) as error:
         raise _unreadable(path, error) from error
 

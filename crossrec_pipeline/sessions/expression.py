@@ -5,8 +5,9 @@ the engine that the frame belongs to does the work when the result is read. The 
 `sessions.days`, whose array kernels do the same on one machine.
 
 Events have the columns `session_id`, `user_id`, `item_id`, `time_us` (int64, UTC epoch) and
-`log_order` of `interactions.schema.EVENTS`; others are ignored. Sessions have those of
-`sessions.schema.SESSION_EVENTS`, in no order but where `in_file_order` asks for it.
+`log_order` of `interactions.schema.EVENTS`; others are ignored, but those that are to be carried.
+Sessions have those of `sessions.schema.SESSION_EVENTS`, in no order but where `in_file_order` asks
+for it, and after them what is carried.
 """
 
 from collections.abc import Sequence
@@ -17,7 +18,7 @@ _IN_STREAM = ("time_us", "log_order", "item_id")
 _BEFORE_ALL_TIMES = -(2**62)
 
 
-def sessions_of_log(events: nw.LazyFrame, gap_us: int) -> nw.LazyFrame:
+def sessions_of_log(events: nw.LazyFrame, gap_us: int, carried: Sequence[str] = ()) -> nw.LazyFrame:
     """Group all events into sessions, which may go on over midnight.
 
     A stream is what is never mixed: one `session_id` of the log, or a user's events without one.
@@ -30,16 +31,20 @@ def sessions_of_log(events: nw.LazyFrame, gap_us: int) -> nw.LazyFrame:
         The columns named above.
     gap_us
         Longest silence inside a session, µs.
+    carried
+        Further columns of the events that are kept.
 
     Returns
     -------
     nw.LazyFrame
         The columns of `SESSION_EVENTS`; `position` counts from the session's start.
     """
-    return _sessions(events, (), gap_us)
+    return _sessions(events, (), gap_us, carried)
 
 
-def sessions_by_date(events: nw.LazyFrame, gap_us: int) -> nw.LazyFrame:
+def sessions_by_date(
+    events: nw.LazyFrame, gap_us: int, carried: Sequence[str] = ()
+) -> nw.LazyFrame:
     """Group the events of each day into sessions; those that cross midnight are cut there.
 
     Parameters
@@ -48,13 +53,15 @@ def sessions_by_date(events: nw.LazyFrame, gap_us: int) -> nw.LazyFrame:
         The columns named above, and `date`, of any type: the day (UTC) of the event.
     gap_us
         Longest silence inside a session, µs.
+    carried
+        Further columns of the events that are kept.
 
     Returns
     -------
     nw.LazyFrame
         `date` and the columns of `SESSION_EVENTS`; `start_us` and `position` are within the day.
     """
-    return _sessions(events, ("date",), gap_us)
+    return _sessions(events, ("date",), gap_us, carried)
 
 
 def shared_sessions(events: nw.LazyFrame) -> nw.LazyFrame:
@@ -82,7 +89,9 @@ def in_file_order(sessions: nw.LazyFrame, *before: str) -> nw.LazyFrame:
     return sessions.sort(*before, "start_us", "session_id", "user_id", "position")
 
 
-def _sessions(events: nw.LazyFrame, within: Sequence[str], gap_us: int) -> nw.LazyFrame:
+def _sessions(
+    events: nw.LazyFrame, within: Sequence[str], gap_us: int, carried: Sequence[str]
+) -> nw.LazyFrame:
     session_id, user_id = nw.col("session_id"), nw.col("user_id")
     stream = (*within, "by_user", "stream")
     # Not partitioned by `session_id` itself: in a log without any, a cluster would send all rows
@@ -115,4 +124,5 @@ def _sessions(events: nw.LazyFrame, within: Sequence[str], gap_us: int) -> nw.La
         "item_id",
         "time_us",
         "log_order",
+        *carried,
     )

@@ -3,8 +3,9 @@
 These are steps 2 to 7 of `assemble`.
 """
 
+from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import polars as pl
 
 from crossrec_pipeline.errors import SessionsError
 from crossrec_pipeline.interactions.log import Progress
+from crossrec_pipeline.sessions.event_inputs import fit_event_types, gaps_in_seconds
 from crossrec_pipeline.sessions.item_codes import ItemCodes
 from crossrec_pipeline.sessions.split import (
     STRADDLING,
@@ -66,13 +68,23 @@ class _Kept:
     """What is kept of each part, and what was taken out of it.
 
     `events` and `sessions` are int64 [n_parts], `counts` is int64 [n_parts, N_COUNTS] by the
-    columns of `trim`, `unknown_items` is int64 [n_parts].
+    columns of `trim`, `unknown_items` is int64 [n_parts]. `train_types` are the events of train by
+    the number of their type, int64; empty where types are not asked for.
     """
 
     events: np.ndarray
     sessions: np.ndarray
     counts: np.ndarray
     unknown_items: np.ndarray
+    train_types: np.ndarray
+
+
+@dataclass(frozen=True)
+class _EventTypes:
+    """Types that have a code, and the code of each type's number, uint8 [n_types + 1]."""
+
+    names: tuple[str, ...]
+    codes: np.ndarray
 
 
 def write_parts(
@@ -118,11 +130,15 @@ def write_parts(
         train.support, log.item_codes, items, sessions.min_support
     )
     vocabulary.save(target / "vocabulary.parquet")
-    with WaitingPieces(scratch, log.read_from_us) as waiting:
+    event_inputs = log.event_types is not None
+    with WaitingPieces(scratch, log.read_from_us, event_inputs=event_inputs) as waiting:
         kept = _trim(log, cuts, index_of_item, sessions, waiting)
     _require_kept(kept, sessions)
     say(f"{int(kept.events.sum()):,} events are kept in {int(kept.sessions.sum()):,} sessions")
-    mixed = _write_stores(waiting, kept, vocabulary.type_codes, target)
+    types = None
+    if log.event_types is not None:
+        types = _EventTypes(*fit_event_types(log.event_types, kept.train_types))
+    mixed = _write_stores(waiting, kept, vocabulary.type_codes, target, types)
 
     by_part = range(len(PARTS))
     taken = kept.counts.sum(axis=0)
@@ -250,11 +266,15 @@ def _trim(
     is_unknown = np.zeros((len(PARTS), len(index_of_item)), dtype=bool)
     n_events = np.zeros(len(PARTS), dtype=np.int64)
     n_sessions = np.zeros(len(PARTS), dtype=np.int64)
+    n_types = 0 if log.event_types is None else len(log.event_types) + 1
+    train_types = np.zeros(n_types, dtype=np.int64)
     for batch in range(log.n_batches):
         part = _parts_of(log, batch, cuts, sessions.min_length)
+        items, times_us = log.items(batch), log.times_us(batch)
         pieces = trim_sessions(
-            log.items(batch),
-            log.times_us(batch),
+            items,
+            # Of an event with more to it than a time the number is kept, which finds the rest.
+            times_us if log.event_types is None else np.arange(len(items)),
             log.lengths(batch),
             part,
             index_of_item,
@@ -267,6 +287,15 @@ def _trim(
         if len(pieces.length) == 0:
             continue
         part_of_piece = part[pieces.session]
+        events: Mapping[str, np.ndarray] = {}
+        if log.event_types is not None:
+            kept = pieces.time_us
+            pieces = replace(pieces, time_us=times_us[kept])
+            event_type = log.types(batch)[kept]
+            gap_s = gaps_in_seconds(pieces.time_us, pieces.length)
+            events = {"event_type": event_type, "gap_s": gap_s}
+            of_train = np.repeat(part_of_piece == TRAIN, pieces.length)
+            train_types += np.bincount(event_type[of_train], minlength=n_types)
         n_events += np.bincount(part_of_piece, pieces.length, len(PARTS)).astype(np.int64)
         n_sessions += np.bincount(part_of_piece, minlength=len(PARTS))
         start_of_session_us, _ = log.bounds_us(batch)
@@ -278,9 +307,10 @@ def _trim(
                 pieces.start_us,
                 pieces.end_us,
                 _name(pieces, log.names(batch), start_of_session_us),
+                events,
             )
         )
-    return _Kept(n_events, n_sessions, counts, is_unknown.sum(axis=1))
+    return _Kept(n_events, n_sessions, counts, is_unknown.sum(axis=1), train_types)
 
 
 def _name(pieces: Pieces, names: pl.DataFrame, start_us: np.ndarray) -> pl.DataFrame:
@@ -306,7 +336,11 @@ def _name(pieces: Pieces, names: pl.DataFrame, start_us: np.ndarray) -> pl.DataF
 
 
 def _write_stores(
-    waiting: WaitingPieces, kept: _Kept, type_codes: np.ndarray, target: Path
+    waiting: WaitingPieces,
+    kept: _Kept,
+    type_codes: np.ndarray,
+    target: Path,
+    types: _EventTypes | None,
 ) -> np.ndarray:
     """Write the parts in order; return how many of their sessions are of several types."""
     n_mixed = np.zeros(len(PARTS), dtype=np.int64)
@@ -314,7 +348,12 @@ def _write_stores(
         writers = []
         for part, name in enumerate(PARTS):
             (target / name).mkdir()
-            writer = StoreWriter(target / name, int(kept.sessions[part]), int(kept.events[part]))
+            writer = StoreWriter(
+                target / name,
+                int(kept.sessions[part]),
+                int(kept.events[part]),
+                None if types is None else types.names,
+            )
             writers.append(open_files.enter_context(writer))
         for pieces in waiting.in_order():
             for part in np.flatnonzero(np.bincount(pieces.part)):
@@ -323,5 +362,8 @@ def _write_stores(
                 writers[part].write(
                     some.item_index, some.length, some.start_us, some.end_us, some.keys
                 )
+                if types is not None:
+                    coded = types.codes[some.events["event_type"]]
+                    writers[part].write_events(coded, some.events["gap_s"])
                 n_mixed[part] += count_mixed(some.item_index, some.length, type_codes)
     return n_mixed

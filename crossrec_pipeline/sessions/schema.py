@@ -18,6 +18,9 @@ events of a session are next to each other. Events with neither a session id nor
 out; repeats are in. Strings are dictionary-encoded in Parquet.
 """
 
+EVENT_TYPE = "event_type"
+"""The last column, which a day's file has only where event inputs are asked for."""
+
 SESSION_EVENT_DESCRIPTIONS: dict[str, str] = {
     "session_id": "The log's own session id; null where the session comes from the inactivity gap",
     "user_id": "Who: of a session of the log, the user any of its events of the day names, or null",

@@ -16,6 +16,7 @@ import polars as pl
 
 from crossrec_pipeline.sessions.build import MICROSECONDS_PER_MINUTE, shared_session
 from crossrec_pipeline.sessions.day_files import DayBatch, day_path, read_day
+from crossrec_pipeline.sessions.event_inputs import EventTypeCodes
 from crossrec_pipeline.sessions.item_codes import ItemCodes
 from crossrec_pipeline.sessions.lasting_sessions import LastingSessions
 from crossrec_pipeline.sessions.stitch_kernels import join_runs
@@ -39,6 +40,8 @@ class WholeSessions:
         `session_id` (null where the session comes from the gap) and `user_id` of each session.
     read_from_us
         When the first session of the row group began that these were read with.
+    event_type
+        Code of each event's type, uint16 [n_events]; None where types are not asked for.
     """
 
     offsets: np.ndarray
@@ -46,6 +49,7 @@ class WholeSessions:
     time_us: np.ndarray
     names: pl.DataFrame
     read_from_us: int
+    event_type: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -92,6 +96,7 @@ class _Joined:
     last_day: np.ndarray
     read_from_us: int
     last_start_us: int
+    event_type: np.ndarray | None
 
     @property
     def end_us(self) -> np.ndarray:
@@ -100,17 +105,14 @@ class _Joined:
 
     def only(self, sessions: np.ndarray, collapse_repeats: bool) -> WholeSessions:
         chosen = sessions[self.session]
-        item, time_us, offsets = join_runs(
-            self.item,
-            self.time_us,
+        return _joined_runs(
+            self,
             self.first[chosen],
             self.length[chosen],
             (np.cumsum(sessions) - 1)[self.session[chosen]],
-            int(sessions.sum()),
+            self.names.filter(pl.Series(sessions)),
             collapse_repeats,
         )
-        names = self.names.filter(pl.Series(sessions))
-        return WholeSessions(offsets, item, time_us, names, self.read_from_us)
 
 
 def midnight_us(day: date) -> int:
@@ -126,6 +128,7 @@ def stitch(
     *,
     gap_minutes: float,
     collapse_repeats: bool,
+    type_codes: EventTypeCodes | None = None,
 ) -> Iterator[WholeSessions]:
     """Yield all sessions of some days, each once, as soon as nothing more can belong to them.
 
@@ -144,6 +147,8 @@ def stitch(
     collapse_repeats
         Keep only the first of consecutive events on one item. A repeat still keeps a session
         going; the session ends at the last event that is kept.
+    type_codes
+        Learns the types of the events, which the days then must have; None reads none.
 
     Yields
     ------
@@ -157,10 +162,11 @@ def stitch(
         If a file is missing or not whole, or a session of the log has two users.
     """
     gap_us = round(gap_minutes * MICROSECONDS_PER_MINUTE)
-    still_open = _Open(_NO_SESSIONS, np.empty(0, dtype=np.int32))
+    no_types = None if type_codes is None else np.empty(0, dtype=np.uint16)
+    still_open = _Open(replace(_NO_SESSIONS, event_type=no_types), np.empty(0, dtype=np.int32))
     for day in days:
-        for batch in read_day(day_path(by_day_dir, day)):
-            joined = _join(still_open, batch, item_codes, lasting, gap_us)
+        for batch in read_day(day_path(by_day_dir, day), event_types=type_codes is not None):
+            joined = _join(still_open, batch, item_codes, lasting, gap_us, type_codes)
             # What comes next begins then or later, and on this day or later.
             next_us = (
                 midnight_us(day) + MICROSECONDS_PER_DAY if batch.is_last else joined.last_start_us
@@ -177,16 +183,36 @@ def stitch(
 
 
 def _finish(sessions: WholeSessions, collapse_repeats: bool) -> WholeSessions:
-    item, time_us, offsets = join_runs(
-        sessions.item,
-        sessions.time_us,
+    return _joined_runs(
+        sessions,
         sessions.offsets[:-1],
         np.diff(sessions.offsets),
         np.arange(len(sessions)),
-        len(sessions),
+        sessions.names,
         collapse_repeats,
     )
-    return replace(sessions, offsets=offsets, item=item, time_us=time_us)
+
+
+def _joined_runs(
+    of: "WholeSessions | _Joined",
+    first: np.ndarray,
+    length: np.ndarray,
+    session: np.ndarray,
+    names: pl.DataFrame,
+    collapse_repeats: bool,
+) -> WholeSessions:
+    """Make sessions of runs of events; see `join_runs`."""
+    # Of an event with more to it than a time the number is joined, which finds the rest.
+    time_us = of.time_us if of.event_type is None else np.arange(len(of.item))
+    item, time_us, offsets = join_runs(
+        of.item, time_us, first, length, session, len(names), collapse_repeats
+    )
+    if of.event_type is None:
+        return WholeSessions(offsets, item, time_us, names, of.read_from_us)
+    kept = time_us
+    return WholeSessions(
+        offsets, item, of.time_us[kept], names, of.read_from_us, of.event_type[kept]
+    )
 
 
 def _join(
@@ -195,6 +221,7 @@ def _join(
     item_codes: ItemCodes,
     lasting: LastingSessions,
     gap_us: int,
+    type_codes: EventTypeCodes | None,
 ) -> _Joined:
     held = still_open.sessions
     names = pl.DataFrame(
@@ -230,7 +257,16 @@ def _join(
         last_day=np.concatenate([still_open.last_day, last_day[is_new]]),
         read_from_us=int(start_us[0]),
         last_start_us=int(start_us[-1]),
+        event_type=_joined_types(held.event_type, batch, type_codes),
     )
+
+
+def _joined_types(
+    held: np.ndarray | None, batch: DayBatch, type_codes: EventTypeCodes | None
+) -> np.ndarray | None:
+    if held is None or batch.event_type is None or type_codes is None:
+        return None
+    return np.concatenate([held, type_codes.encode(batch.event_type)])
 
 
 def _find_continued(

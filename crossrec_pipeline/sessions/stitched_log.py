@@ -12,6 +12,7 @@ import pyarrow as pa
 from crossrec_pipeline.errors import SessionsError
 from crossrec_pipeline.interactions.log import Progress
 from crossrec_pipeline.sessions.day_files import day_path, require_about
+from crossrec_pipeline.sessions.event_inputs import EventTypeCodes
 from crossrec_pipeline.sessions.item_codes import ItemCodes
 from crossrec_pipeline.sessions.lasting_sessions import find_lasting_sessions
 from crossrec_pipeline.sessions.scratch import ScratchFile
@@ -20,6 +21,7 @@ from crossrec_pipeline.sessions.stitch import stitch
 from crossrec_pipeline.settings import SessionSettings
 
 _EVENTS = {"item": pa.int32(), "time_us": pa.int64()}
+_EVENT_TYPE = {"event_type": pa.uint16()}
 _SESSIONS = {
     "length": pa.int64(),
     "start_us": pa.int64(),
@@ -49,6 +51,8 @@ class StitchedLog:
         Events of the sessions by hour, hours counted from 1970; hours without any are left out.
     read_from_us
         Growing times that cut the sessions' starts about as finely as the log was read, int64.
+    event_types
+        What kinds of events there are, by number from 1 on; None where they are not asked for.
     """
 
     item_codes: ItemCodes
@@ -59,6 +63,7 @@ class StitchedLog:
     longest: int
     n_events_by_hour: dict[int, int]
     read_from_us: np.ndarray
+    event_types: tuple[str, ...] | None
     _events: ScratchFile
     _sessions: ScratchFile
     _spans_us: list[tuple[int, int]]
@@ -89,6 +94,10 @@ class StitchedLog:
     def times_us(self, batch: int) -> np.ndarray:
         """Return the time of each event, session after session, int64 [n_events]."""
         return self._events.read(batch, ["time_us"])[0]
+
+    def types(self, batch: int) -> np.ndarray:
+        """Return the number of each event's type, where types are asked for, uint16 [n_events]."""
+        return self._events.read(batch, ["event_type"])[0]
 
     def times_of_hour_us(self, hour: int) -> np.ndarray:
         """Return the times of an hour's events in any order, hours counted from 1970, int64."""
@@ -121,7 +130,7 @@ def stitch_log(
     catalogue_ids
         Item ids of the catalogue.
     settings
-        The gap, and whether repeats collapse, are used.
+        The gap, whether repeats collapse, and whether types of events are kept, are used.
     scratch
         An existing directory for the batches, about 14 bytes an event and 70 a session.
     memory_limit_bytes
@@ -133,7 +142,8 @@ def stitch_log(
     ------
     SessionsError
         If there are no days, no events, none with a session id or a user id, a file is missing or
-        not whole, was built with another gap, or a session of the log has two users.
+        not whole, was built with another gap or without the types of its events, or a session of
+        the log has two users.
     """
     days = sorted(days)
     abouts = {day: require_about(day_path(by_day_dir, day)) for day in days}
@@ -156,15 +166,23 @@ def stitch_log(
                 f"{day_path(by_day_dir, day)} was built with a gap of {about.gap_minutes:g} "
                 f"minutes, not {settings.gap_minutes:g}. Rebuild that day of sessions/by_day."
             )
+        if settings.event_inputs and not about.event_types:
+            raise SessionsError(
+                f"{day_path(by_day_dir, day)} was built without the types of its events, which "
+                "CROSSREC_SESSIONS__EVENT_INPUTS=true asks for. Rebuild that day of "
+                "sessions/by_day."
+            )
 
     item_codes = ItemCodes(catalogue_ids)
+    type_codes = EventTypeCodes() if settings.event_inputs else None
     lasting = find_lasting_sessions(by_day_dir, days, scratch, memory_limit_bytes)
     n_kept = n_sessions = longest = 0
     next_report = n_events // 20
     n_by_hour: dict[int, int] = {}
     read_from_us: list[int] = []
     spans_us: list[tuple[int, int]] = []
-    events = ScratchFile(scratch / "events.arrow", _EVENTS)
+    columns = _EVENTS if type_codes is None else {**_EVENTS, **_EVENT_TYPE}
+    events = ScratchFile(scratch / "events.arrow", columns)
     sessions = ScratchFile(scratch / "sessions.arrow", _SESSIONS)
     with events, sessions:
         for whole in stitch(
@@ -174,10 +192,12 @@ def stitch_log(
             lasting,
             gap_minutes=settings.gap_minutes,
             collapse_repeats=settings.collapse_repeats,
+            type_codes=type_codes,
         ):
             if len(whole) == 0:
                 continue
-            events.append({"item": whole.item, "time_us": whole.time_us})
+            types = {} if whole.event_type is None else {"event_type": whole.event_type}
+            events.append({"item": whole.item, "time_us": whole.time_us, **types})
             sessions.append(
                 {
                     "length": np.diff(whole.offsets),
@@ -205,6 +225,7 @@ def stitch_log(
         longest=longest,
         n_events_by_hour=n_by_hour,
         read_from_us=np.unique(np.array(read_from_us, dtype=np.int64)),
+        event_types=None if type_codes is None else type_codes.names,
         _events=events,
         _sessions=sessions,
         _spans_us=spans_us,

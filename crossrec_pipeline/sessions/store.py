@@ -1,5 +1,6 @@
 """Sessions as memory-mapped arrays: one flat array of item indexes, cut by offsets."""
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,11 +16,15 @@ import pyarrow.parquet as pq
 from crossrec_pipeline.atomic import atomic_directory
 from crossrec_pipeline.digests import frames_digest, text_digest
 from crossrec_pipeline.errors import SessionsError
+from crossrec_pipeline.sessions.event_inputs import EventInputs
 from crossrec_pipeline.sessions.vocabulary import Vocabulary
 
 ARRAYS = {"item_index": np.int32, "offsets": np.int64, "start_us": np.int64, "end_us": np.int64}
+EVENT_ARRAYS = {"event_type": np.uint8, "gap_s": np.uint32}
+"""Files that a store with event inputs has besides, of `EventInputs`."""
 KEYS: dict[str, pl.DataType] = {"session_id": pl.String(), "user_id": pl.String()}
 PARTS = ("train", "validation", "test")
+_EVENT_TYPES = "event_types.json"
 
 _ENTRIES_AT_A_TIME = 1 << 20
 _KEYS_AT_A_TIME = 1 << 18
@@ -66,6 +71,8 @@ class SessionStore:
     keys
         `session_id` and `user_id` (null where anonymous) of each session. Given as a path, they
         are read when they are first asked for.
+    events
+        What else is known of each event; None where it is not kept.
     """
 
     item_index: np.ndarray
@@ -73,6 +80,7 @@ class SessionStore:
     start_us: np.ndarray
     end_us: np.ndarray
     keys: _Keys = _Keys()
+    events: EventInputs | None = None
 
     @property
     def n_sessions(self) -> int:
@@ -136,18 +144,27 @@ class SessionStore:
             np.asarray(self.start_us)[sessions],
             np.asarray(self.end_us)[sessions],
             self.keys[pl.Series(sessions, dtype=pl.UInt32)],
+            None if self.events is None else self.events.only(events),
         )
 
     def in_memory(self) -> "SessionStore":
         """Return the same sessions, needing no file any more."""
         arrays = {name: np.array(getattr(self, name)) for name in ARRAYS}
-        return SessionStore(**arrays, keys=self.keys)
+        events = None if self.events is None else self.events.in_memory()
+        return SessionStore(**arrays, keys=self.keys, events=events)
 
     @property
     def digest(self) -> str:
-        """Content version: items, boundaries, times and keys."""
+        """Content version: items, boundaries, times and keys, and event inputs if there are any."""
         parts = [_array_digest(getattr(self, name)) for name in ARRAYS]
-        return text_digest(*parts, frames_digest(self._numbered_keys()))
+        return text_digest(*parts, frames_digest(self._numbered_keys()), *self.events_digest())
+
+    def events_digest(self) -> list[str]:
+        """Content versions of the event inputs; empty without any."""
+        if self.events is None:
+            return []
+        arrays = [_array_digest(getattr(self.events, name)) for name in EVENT_ARRAYS]
+        return [*arrays, text_digest(*self.events.names)]
 
     def _numbered_keys(self) -> Iterator[pl.DataFrame]:
         kept = self.__dict__["keys"]
@@ -161,6 +178,12 @@ class SessionStore:
         for name, dtype in ARRAYS.items():
             np.save(directory / f"{name}.npy", np.asarray(getattr(self, name), dtype=dtype))
         self.keys.write_parquet(directory / "keys.parquet")
+        if self.events is not None:
+            for name, dtype in EVENT_ARRAYS.items():
+                np.save(
+                    directory / f"{name}.npy", np.asarray(getattr(self.events, name), dtype=dtype)
+                )
+            write_event_types(directory, self.events.names)
 
     @classmethod
     def open(cls, directory: Path) -> "SessionStore":
@@ -177,7 +200,7 @@ class SessionStore:
             n_keys = pq.read_metadata(path).num_rows
         except (OSError, pa.ArrowException) as error:
             raise _not_whole(path, error) from error
-        store = cls(**arrays, keys=path)
+        store = cls(**arrays, keys=path, events=_open_events(directory))
         store._check_sizes(directory, n_keys)
         return store
 
@@ -185,11 +208,16 @@ class SessionStore:
         """Compare each file's size with what the offsets tell."""
         if len(self.offsets) == 0 or self.offsets[0] != 0:
             raise SessionsError(f"{directory / 'offsets.npy'} does not start with 0. {_REBUILD}")
+        of_events = {} if self.events is None else dict.fromkeys(EVENT_ARRAYS, self.events)
         for file, found, expected in (
             ("item_index.npy", self.n_events, int(self.offsets[-1])),
             ("start_us.npy", len(self.start_us), self.n_sessions),
             ("end_us.npy", len(self.end_us), self.n_sessions),
             ("keys.parquet", n_keys, self.n_sessions),
+            *(
+                (f"{name}.npy", len(getattr(events, name)), self.n_events)
+                for name, events in of_events.items()
+            ),
         ):
             if found != expected:
                 raise SessionsError(
@@ -262,6 +290,24 @@ def _array_digest(array: np.ndarray) -> str:
     for begin in range(0, len(array), _ENTRIES_AT_A_TIME):
         digest.update(np.ascontiguousarray(array[begin : begin + _ENTRIES_AT_A_TIME]).data)
     return digest.hexdigest()
+
+
+def write_event_types(directory: Path, names: Sequence[str]) -> None:
+    """Write the types that have a code, in the order of their codes, beside the other arrays."""
+    text = json.dumps(list(names), ensure_ascii=False)
+    (directory / _EVENT_TYPES).write_text(text, encoding="utf-8")
+
+
+def _open_events(directory: Path) -> EventInputs | None:
+    path = directory / _EVENT_TYPES
+    if not path.exists():
+        return None
+    try:
+        names = tuple(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError) as error:
+        raise _not_whole(path, error) from error
+    arrays = {name: _open_array(directory / f"{name}.npy") for name in EVENT_ARRAYS}
+    return EventInputs(**arrays, names=names)
 
 
 def _open_array(path: Path) -> np.ndarray:

@@ -1,5 +1,6 @@
 """In: sessions in their order, some at a time. Out: the files of a `SessionStore`."""
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from crossrec_pipeline.sessions.store import ARRAYS, KEYS
+from crossrec_pipeline.sessions.store import ARRAYS, EVENT_ARRAYS, KEYS, write_event_types
 
 _KEY_LAYOUT: dict[str, Any] = {
     "compression": "zstd",
@@ -29,14 +30,27 @@ class StoreWriter:
         An existing, empty directory.
     n_sessions, n_events
         Sizes of the store.
+    event_types
+        Types that have a code, where event inputs are kept too (`write_events`).
     """
 
-    def __init__(self, directory: Path, n_sessions: int, n_events: int) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        n_sessions: int,
+        n_events: int,
+        event_types: Sequence[str] | None = None,
+    ) -> None:
         self._n_written = 0
         self._open = ExitStack()
         sizes = {"item_index": n_events, "offsets": n_sessions + 1}
+        self._types = dict(ARRAYS)
+        if event_types is not None:
+            self._types |= EVENT_ARRAYS
+            sizes |= dict.fromkeys(EVENT_ARRAYS, n_events)
+            write_event_types(directory, event_types)
         self._arrays = {}
-        for name, dtype in ARRAYS.items():
+        for name, dtype in self._types.items():
             file = self._open.enter_context((directory / f"{name}.npy").open("wb"))
             header = {
                 "descr": np.lib.format.dtype_to_descr(np.dtype(dtype)),
@@ -83,5 +97,10 @@ class StoreWriter:
         self._keys.write_table(table.cast(_KEY_SCHEMA))
         self._n_written += len(item_index)
 
+    def write_events(self, event_type: np.ndarray, gap_s: np.ndarray) -> None:
+        """Append what else is known of the events of sessions; see `EventInputs`."""
+        self._append("event_type", event_type)
+        self._append("gap_s", gap_s)
+
     def _append(self, name: str, values: np.ndarray) -> None:
-        np.ascontiguousarray(values, dtype=ARRAYS[name]).tofile(self._arrays[name])
+        np.ascontiguousarray(values, dtype=self._types[name]).tofile(self._arrays[name])

@@ -1,7 +1,7 @@
 """In: pieces of sessions in no order. Out: the same by the time they start in, from disk."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ from crossrec_pipeline.sessions.scratch import ScratchFile
 from crossrec_pipeline.sessions.trim import gather_runs
 
 _EVENTS = {"item_index": pa.int32()}
+_EVENT_INPUTS = {"event_type": pa.uint16(), "gap_s": pa.uint32()}
 _PIECES = {
     "part": pa.int8(),
     "length": pa.int64(),
@@ -35,6 +36,9 @@ class NamedPieces:
         Of each piece, int8, int64, int64 and int64 [n_pieces].
     keys
         `session_id` and `user_id` of each piece.
+    events
+        What else is known of each event, by the columns of the scratch file: arrays [n_events];
+        empty where nothing more is asked for.
     """
 
     item_index: np.ndarray
@@ -43,6 +47,7 @@ class NamedPieces:
     start_us: np.ndarray
     end_us: np.ndarray
     keys: pl.DataFrame
+    events: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def in_order_of(self, pieces: np.ndarray) -> "NamedPieces":
         """Return some pieces, by their numbers, int64 [n]."""
@@ -55,6 +60,10 @@ class NamedPieces:
             self.start_us[pieces],
             self.end_us[pieces],
             self.keys[pieces],
+            {
+                name: gather_runs(values, first[pieces], length)
+                for name, values in self.events.items()
+            },
         )
 
 
@@ -67,12 +76,17 @@ class WaitingPieces:
         An existing directory.
     times_us
         Growing times between which pieces are put in order together, int64 [n_times].
+    event_inputs
+        Whether the pieces have `events`.
     """
 
-    def __init__(self, scratch: Path, times_us: np.ndarray) -> None:
+    def __init__(self, scratch: Path, times_us: np.ndarray, *, event_inputs: bool = False) -> None:
         self._times_us = times_us
         self._batches: list[list[int]] = [[] for _ in range(len(times_us) + 1)]
-        self._events = ScratchFile(scratch / "piece_events.arrow", _EVENTS)
+        self._event_inputs = _EVENT_INPUTS if event_inputs else {}
+        self._events = ScratchFile(
+            scratch / "piece_events.arrow", {**_EVENTS, **self._event_inputs}
+        )
         self._pieces = ScratchFile(scratch / "pieces.arrow", _PIECES)
 
     def __enter__(self) -> "WaitingPieces":
@@ -88,7 +102,7 @@ class WaitingPieces:
         times = np.flatnonzero(np.bincount(time))
         for of in times:
             some = pieces if len(times) == 1 else pieces.in_order_of(np.flatnonzero(time == of))
-            self._events.append({"item_index": some.item_index})
+            self._events.append({"item_index": some.item_index, **some.events})
             batch = self._pieces.append(
                 {
                     "part": some.part,
@@ -110,9 +124,8 @@ class WaitingPieces:
                 yield pieces.in_order_of(order)
 
     def _read(self, batches: list[int]) -> NamedPieces:
-        (items,) = zip(
-            *(self._events.read(batch, ["item_index"]) for batch in batches), strict=True
-        )
+        names = ["item_index", *self._event_inputs]
+        items, *inputs = zip(*(self._events.read(batch, names) for batch in batches), strict=True)
         columns = zip(*(self._pieces.read(batch, list(_PIECES)) for batch in batches), strict=True)
         part, length, start_us, end_us, session_id, user_id = columns
         return NamedPieces(
@@ -122,4 +135,8 @@ class WaitingPieces:
             np.concatenate(start_us),
             np.concatenate(end_us),
             pl.DataFrame({"session_id": pl.concat(session_id), "user_id": pl.concat(user_id)}),
+            {
+                name: np.concatenate(values)
+                for name, values in zip(self._event_inputs, inputs, strict=True)
+            },
         )

@@ -23,6 +23,7 @@ class Event:
     item_id: str
     minute: float
     session_id: str | None = None
+    event_type: str | None = "clicked"
 
     @property
     def timestamp(self) -> datetime:
@@ -39,7 +40,7 @@ def write_log(directory: Path, events: Sequence[Event]) -> Path:
             "user_id": [event.user_id for event in events],
             "session_id": [event.session_id for event in events],
             "item_id": [event.item_id for event in events],
-            "event_type": ["clicked"] * len(events),
+            "event_type": [event.event_type for event in events],
             "timestamp": [event.timestamp for event in events],
             "log_order": range(len(events)),
         },

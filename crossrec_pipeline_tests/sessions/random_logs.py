@@ -1,5 +1,6 @@
 """Random logs that crowd at midnights, at the gap and at equal times."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from random import Random
 
@@ -39,6 +40,13 @@ def logs(min_size: int, max_size: int) -> st.SearchStrategy[list[Event]]:
     return st.lists(event, min_size=min_size, max_size=max_size).filter(
         lambda events: any(event.user_id or event.session_id for event in events)
     )
+
+
+def typed(events: Sequence[Event], seed: int) -> list[Event]:
+    """Give each event a type, or none."""
+    random = Random(seed)
+    kinds = ["clicked", "clicked", "clicked", "searched", "scrolled", None]
+    return [replace(event, event_type=random.choice(kinds)) for event in events]
 
 
 def dense_log(seed: int) -> list[Event]:

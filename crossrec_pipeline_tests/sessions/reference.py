@@ -2,7 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 
@@ -15,12 +15,18 @@ MICROSECOND = timedelta(microseconds=1)
 
 @dataclass(frozen=True)
 class Session:
-    """A session's name, user and events: item ids, and times in µs."""
+    """A session's name, user and events: item ids, times in µs, and types."""
 
     name: str
     user_id: str | None
     items: tuple[str, ...]
     times_us: tuple[int, ...]
+    types: tuple[str | None, ...]
+
+    @property
+    def gaps_s(self) -> list[int]:
+        """Whole seconds since the event before."""
+        return [0, *((b - a) // 1_000_000 for a, b in pairwise(self.times_us))]
 
 
 @dataclass(frozen=True)
@@ -47,7 +53,8 @@ def sessionise(events: Sequence[Event], gap_minutes: float, collapse: bool) -> l
         user_id = owners.get(event.session_id, event.user_id)
         if event.session_id is not None or user_id is not None:
             stream = (event.session_id, None if event.session_id else user_id)
-            streams[stream].append((_us(event.timestamp), order, event.item_id, user_id))
+            row = (_us(event.timestamp), order, event.item_id, user_id, event.event_type)
+            streams[stream].append(row)
     gap_us = timedelta(minutes=gap_minutes) // MICROSECOND
     sessions = []
     for (session_id, _), stream in streams.items():
@@ -61,11 +68,8 @@ def sessionise(events: Sequence[Event], gap_minutes: float, collapse: bool) -> l
             start = EPOCH + run[0][0] * MICROSECOND
             user_id = run[0][3]
             name = session_id or f"{user_id}/{start:%Y-%m-%dT%H:%M:%S.%fZ}"
-            items, times = [], []
-            for time_us, _, item_id, _ in run:
-                items.append(item_id)
-                times.append(time_us)
-            sessions.append(_collapsed(name, user_id, items, times, collapse))
+            whole = Session(name, user_id, *zip(*((r[2], r[0], r[4]) for r in run), strict=True))
+            sessions.append(_collapsed(whole, range(len(run)), collapse))
     return sorted(sessions, key=_in_order)
 
 
@@ -135,22 +139,34 @@ def _in_order(session: Session) -> tuple:
     return session.times_us[0], session.name, user_id is not None, user_id or ""
 
 
-def _collapsed(
-    name: str, user_id: str | None, items: list[str], times: list[int], collapse: bool
-) -> Session:
-    kept = [n for n in range(len(items)) if not (collapse and n and items[n] == items[n - 1])]
-    return Session(name, user_id, tuple(items[n] for n in kept), tuple(times[n] for n in kept))
+def fit_types(train: Sequence[Session], most: int) -> list[str]:
+    """Choose the types that have a code, in the order of their codes."""
+    counted = Counter(kind for session in train for kind in session.types if kind is not None)
+    return sorted(counted, key=lambda kind: (-counted[kind], kind))[:most]
+
+
+def _collapsed(session: Session, events: Sequence[int], collapse: bool) -> Session:
+    """Take some events of a session, and of those in a row on one item the first."""
+    items = session.items
+    kept = [
+        n for k, n in enumerate(events) if not (collapse and k and items[n] == items[events[k - 1]])
+    ]
+    return _taken(session, kept)
+
+
+def _taken(session: Session, events: Sequence[int]) -> Session:
+    return Session(
+        session.name,
+        session.user_id,
+        tuple(session.items[n] for n in events),
+        tuple(session.times_us[n] for n in events),
+        tuple(session.types[n] for n in events),
+    )
 
 
 def _only(session: Session, items: set[str] | None, sessions: SessionSettings) -> Session:
     known = [n for n, item in enumerate(session.items) if items is None or item in items]
-    return _collapsed(
-        session.name,
-        session.user_id,
-        [session.items[n] for n in known],
-        [session.times_us[n] for n in known],
-        sessions.collapse_repeats,
-    )
+    return _collapsed(session, known, sessions.collapse_repeats)
 
 
 def _pieces(session: Session, sessions: SessionSettings) -> list[Session]:
@@ -158,7 +174,7 @@ def _pieces(session: Session, sessions: SessionSettings) -> list[Session]:
         return []
     pieces = []
     for number, begin in enumerate(range(0, len(session.items), sessions.max_length)):
-        cut = slice(begin, begin + sessions.max_length)
+        cut = range(begin, min(begin + sessions.max_length, len(session.items)))
         name = f"{session.name}#{number + 1}" if number else session.name
-        pieces.append(Session(name, session.user_id, session.items[cut], session.times_us[cut]))
+        pieces.append(replace(_taken(session, cut), name=name))
     return [piece for piece in pieces if len(piece.items) >= sessions.min_length]

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from random import Random
@@ -9,7 +10,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from crossrec_pipeline.errors import SessionsError
-from crossrec_pipeline.sessions import day_files
+from crossrec_pipeline.sessions import day_files, event_inputs
 from crossrec_pipeline.sessions.assemble import assemble
 from crossrec_pipeline.sessions.dataset import build_session_dataset
 from crossrec_pipeline.sessions.day_files import day_path, list_days
@@ -19,7 +20,13 @@ from crossrec_pipeline.sessions.store import PARTS, SessionDataset, SessionStore
 from crossrec_pipeline.settings import SessionSettings, SplitSettings
 from crossrec_pipeline_tests.sessions import reference
 from crossrec_pipeline_tests.sessions.logs import DAY_ONE, Event, write_log
-from crossrec_pipeline_tests.sessions.random_logs import GAPS_MINUTES, ITEM_IDS, dense_log, logs
+from crossrec_pipeline_tests.sessions.random_logs import (
+    GAPS_MINUTES,
+    ITEM_IDS,
+    dense_log,
+    logs,
+    typed,
+)
 
 ITEMS = pl.DataFrame(
     {
@@ -41,6 +48,7 @@ session_settings = st.builds(
     min_support=st.integers(1, 4),
     collapse_repeats=st.booleans(),
     support_rounds=st.sampled_from([1, 1, 2, None]),
+    event_inputs=st.booleans(),
 )
 
 
@@ -60,16 +68,32 @@ def rows(store: SessionStore, item_ids: list[str]) -> list[tuple]:
     ]
 
 
+def known_of(store: SessionStore) -> tuple[list[str], list[str | None], list[int]]:
+    """Return the types that have a code, and each event's type and gap."""
+    assert store.events is not None
+    names = [None, *store.events.names]
+    types = [names[code] for code in store.events.event_type]
+    return list(store.events.names), types, store.events.gap_s.tolist()
+
+
 @settings(max_examples=40, deadline=None)
 @given(
     events=st.one_of(logs(12, 60), dense_logs, dense_logs, dense_logs),
     sessions=session_settings,
     split=st.sampled_from([SHARES, DAYS]),
     rows_at_a_time=st.sampled_from([4, 1 << 20]),
+    most_types=st.sampled_from([1, 254]),
+    seed=st.integers(0, 99),
 )
 def test_data_set_is_that_of_slow_and_obvious_steps(
-    events: list[Event], sessions: SessionSettings, split: SplitSettings, rows_at_a_time: int
+    events: list[Event],
+    sessions: SessionSettings,
+    split: SplitSettings,
+    rows_at_a_time: int,
+    most_types: int,
+    seed: int,
 ) -> None:
+    events = typed(events, seed)
     try:
         expected = reference.make_dataset(events, sessions, split)
     except reference.NoDatasetError:
@@ -78,6 +102,7 @@ def test_data_set_is_that_of_slow_and_obvious_steps(
         return
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(day_files, "ROWS_AT_A_TIME", rows_at_a_time)
+        patch.setattr(event_inputs, "MOST_TYPES", most_types)
         dataset, statistics = from_scratch(events, sessions, split)
     vocabulary = dataset.vocabulary.frame.select("item_id", "support").rows()
     assert vocabulary == expected.vocabulary
@@ -91,6 +116,15 @@ def test_data_set_is_that_of_slow_and_obvious_steps(
         assert rows(store, dataset.vocabulary.item_ids) == [
             (s.name, s.user_id, s.times_us[0], s.times_us[-1], s.items) for s in wanted
         ]
+        if sessions.event_inputs:
+            names = reference.fit_types(expected.parts[0], most_types)
+            assert known_of(store) == (
+                names,
+                [kind if kind in names else None for s in wanted for kind in s.types],
+                [gap for s in wanted for gap in s.gaps_s],
+            )
+        else:
+            assert store.events is None
         lengths = [len(s.items) for s in wanted]
         types = [len({item.split("_")[0] for item in s.items}) for s in wanted]
         assert statistics.events[part] == sum(lengths)
@@ -106,6 +140,7 @@ def test_data_set_is_that_of_slow_and_obvious_steps(
 def test_days_built_in_any_order_and_again_after_late_events_give_the_data_set_of_one_go(
     events: list[Event], sessions: SessionSettings, seed: int
 ) -> None:
+    events = typed(events, seed)
     try:
         expected, counts = from_scratch(events, sessions, SHARES)
     except SessionsError:
@@ -118,8 +153,17 @@ def test_days_built_in_any_order_and_again_after_late_events_give_the_data_set_o
         folders = list(log.iterdir())
         Random(seed).shuffle(folders)
         for folder in folders:
-            sessionise_day(folder, by_day / f"{folder.name}.parquet", sessions.gap_minutes)
-        days = bring_up_to_date(write_log(log, events), by_day, sessions.gap_minutes).days
+            sessionise_day(
+                folder,
+                by_day / f"{folder.name}.parquet",
+                sessions.gap_minutes,
+                memory_limit=Random(seed).choice([None, "900KB"]),
+                event_types=sessions.event_inputs,
+            )
+        late = write_log(log, events)
+        days = bring_up_to_date(
+            late, by_day, sessions.gap_minutes, event_types=sessions.event_inputs
+        ).days
         target = Path(directory) / "sessions"
         found = assemble(by_day, days, ITEMS, sessions, SHARES, target)
         assert SessionDataset.open(target).digest == expected.digest
@@ -199,6 +243,38 @@ def test_a_day_built_with_another_gap_is_refused(tmp_path: Path) -> None:
         SessionsError, match=r"date=2023-01-01.* gap of 20 minutes, not 30.*Rebuild"
     ):
         assemble(by_day, days, ITEMS, SessionSettings(), SHARES, tmp_path / "sessions")
+
+
+def test_a_day_built_without_the_types_of_its_events_is_refused(tmp_path: Path) -> None:
+    by_day, target = tmp_path / "by_day", tmp_path / "sessions"
+    days = bring_up_to_date(write_log(tmp_path / "events", week()), by_day, 30).days
+    with pytest.raises(SessionsError, match=r"2023-01-01.*EVENT_INPUTS=true asks for.*Rebuild"):
+        assemble(by_day, days, ITEMS, SessionSettings(event_inputs=True), SHARES, target)
+
+
+def test_types_that_train_does_not_have_are_unknown_in_the_other_parts() -> None:
+    kinds = ["clicked"] * 4 + ["searched", "clicked", "scrolled"]
+    events = [replace(e, event_type=kinds[int(e.minute // MIDNIGHT)]) for e in week()]
+    sessions = SessionSettings(min_support=1, event_inputs=True)
+    split = SplitSettings(validation_days=2, test_days=1)
+    dataset, _ = from_scratch(events, sessions, split)
+    assert known_of(dataset.train) == (["clicked"], ["clicked"] * 20, [0, 60, 60, 60, 60] * 4)
+    assert known_of(dataset.validation)[:2] == (["clicked"], [None] * 5 + ["clicked"] * 5)
+    assert known_of(dataset.test)[:2] == (["clicked"], [None] * 5)
+
+
+def test_data_set_without_event_inputs_does_not_depend_on_what_the_days_have(
+    tmp_path: Path,
+) -> None:
+    log, sessions = write_log(tmp_path / "events", week()), SessionSettings(min_support=1)
+    digests = []
+    for event_types in (False, True):
+        by_day, target = tmp_path / f"by_day_{event_types}", tmp_path / f"sessions_{event_types}"
+        days = bring_up_to_date(log, by_day, 30, event_types=event_types).days
+        assemble(by_day, days, ITEMS, sessions, SHARES, target)
+        digests.append(SessionDataset.open(target).digest)
+        assert not list(target.glob("*/event_type*"))
+    assert digests[0] == digests[1]
 
 
 @pytest.mark.parametrize("n_bytes", [0, 100])

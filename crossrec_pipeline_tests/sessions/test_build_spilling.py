@@ -11,7 +11,7 @@ from crossrec_pipeline.errors import SessionsError
 from crossrec_pipeline.sessions.build import ID_COLUMNS, build_sessions
 from crossrec_pipeline.sessions.build_spilling import build_sessions_spilling
 from crossrec_pipeline_tests.sessions.logs import Event, write_log
-from crossrec_pipeline_tests.sessions.random_logs import dense_log
+from crossrec_pipeline_tests.sessions.random_logs import dense_log, typed
 
 MB = 10**6
 
@@ -35,6 +35,17 @@ def test_rows_are_those_built_in_memory(
     log = write_log(tmp_path_factory.mktemp("log"), dense_log(seed))
     parts = [log / "date=2023-01-02" / "part-0.parquet"]
     assert spilt(parts, gap_minutes, 500 * MB).equals(in_memory(parts, gap_minutes))
+
+
+def test_types_of_events_are_those_built_in_memory(tmp_path: Path) -> None:
+    log = write_log(tmp_path, typed(dense_log(3), 0))
+    parts = [log / "date=2023-01-02" / "part-0.parquet"]
+    tables = build_sessions_spilling(parts, 30, 500 * MB, tmp_path, event_types=True)
+    table = build_sessions(pq.ParquetFile(parts[0]).read(), 30, event_types=True)
+    frame = pl.DataFrame(table).cast(dict.fromkeys([*ID_COLUMNS, "event_type"], pl.String))
+    assert frame.columns[-1] == "event_type"
+    assert frame["event_type"].n_unique() == 4
+    assert pl.DataFrame(pa.concat_tables(tables)).equals(frame)
 
 
 def test_little_memory_gives_the_same_rows(tmp_path: Path) -> None:

@@ -79,6 +79,21 @@ def test_another_gap_builds_all_days(tmp_path: Path) -> None:
     assert pl.read_parquet(day_path(by_day, FIRST))["position"].to_list() == [0, 0]
 
 
+def test_asking_for_the_types_of_events_or_no_longer_builds_all_days_again(
+    tmp_path: Path,
+) -> None:
+    log, by_day = write_log(tmp_path / "events", LOG), tmp_path / "by_day"
+    bring_up_to_date(log, by_day, 30)
+    before = {path.name: path.read_bytes() for path in by_day.iterdir()}
+    with_types = bring_up_to_date(log, by_day, 30, event_types=True)
+    assert with_types.built == (FIRST, SECOND, THIRD)
+    schema = pl.read_parquet_schema(by_day / "date=2023-01-01.parquet")
+    assert schema == {**SESSION_EVENTS, "event_type": pl.String()}
+    assert bring_up_to_date(log, by_day, 30, event_types=True).built == ()
+    assert bring_up_to_date(log, by_day, 30).built == (FIRST, SECOND, THIRD)
+    assert {path.name: path.read_bytes() for path in by_day.iterdir()} == before
+
+
 def test_days_that_are_gone_are_removed(tmp_path: Path) -> None:
     log, by_day = write_log(tmp_path / "events", LOG), tmp_path / "by_day"
     bring_up_to_date(log, by_day, 30)

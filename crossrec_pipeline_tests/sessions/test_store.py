@@ -8,10 +8,17 @@ import pytest
 
 from crossrec_pipeline.errors import SessionsError
 from crossrec_pipeline.sessions import store
+from crossrec_pipeline.sessions.event_inputs import EventInputs
 from crossrec_pipeline.sessions.store import SessionDataset, SessionStore
 from crossrec_pipeline_tests.models.vocabularies import numbered_vocabulary
 
 STORE = SessionStore.from_sequences([[4, 0, 2], [1, 3]])
+INPUTS = EventInputs(
+    np.array([1, 2, 1, 0, 1], dtype=np.uint8),
+    np.array([0, 7, 2, 0, 90], dtype=np.uint32),
+    ("clicked", "größer"),
+)
+WITH_EVENTS = replace(STORE, events=INPUTS)
 
 
 def write(directory: Path, sessions: SessionStore = STORE) -> Path:
@@ -88,6 +95,56 @@ def test_digest_of_a_written_store_is_that_in_memory_and_reads_keys_in_parts(
     monkeypatch.setattr(store, "_KEYS_AT_A_TIME", 1)
     monkeypatch.setattr(store, "_ENTRIES_AT_A_TIME", 2)
     assert opened.digest == STORE.digest
+
+
+def known_of(events: EventInputs | None) -> tuple[list[int], list[int], tuple[str, ...]]:
+    assert events is not None
+    return events.event_type.tolist(), events.gap_s.tolist(), events.names
+
+
+def test_event_inputs_are_written_and_mapped_too(tmp_path: Path) -> None:
+    opened = SessionStore.open(write(tmp_path / "train", WITH_EVENTS))
+    assert known_of(opened.events) == known_of(INPUTS)
+    assert opened.events is not None
+    assert isinstance(opened.events.gap_s, np.memmap)
+    assert opened.digest == WITH_EVENTS.digest
+    kept = opened.in_memory()
+    rmtree(tmp_path / "train")
+    assert known_of(kept.events) == known_of(INPUTS)
+
+
+def test_store_without_event_inputs_has_no_files_of_them(tmp_path: Path) -> None:
+    files = {path.name for path in write(tmp_path / "train").iterdir()}
+    assert files == {*ARRAYS, "keys.parquet"}
+    assert SessionStore.open(tmp_path / "train").events is None
+
+
+def test_digest_changes_with_event_inputs() -> None:
+    others = [
+        None,
+        replace(INPUTS, gap_s=INPUTS.gap_s + 1),
+        replace(INPUTS, event_type=INPUTS.event_type[::-1]),
+        replace(INPUTS, names=("clicked", "other")),
+    ]
+    assert len({WITH_EVENTS.digest, *(replace(STORE, events=o).digest for o in others)}) == 5
+
+
+def test_some_sessions_keep_their_event_inputs() -> None:
+    some = WITH_EVENTS.only(np.array([1, 0]))
+    assert known_of(some.events)[:2] == ([0, 1, 1, 2, 1], [0, 90, 0, 7, 2])
+
+
+@pytest.mark.parametrize("name", ["event_type.npy", "gap_s.npy"])
+def test_event_inputs_that_are_missing_or_of_another_store_are_named(
+    tmp_path: Path, name: str
+) -> None:
+    path = write(tmp_path / "train", WITH_EVENTS) / name
+    np.save(path, np.load(path)[:-1])
+    with pytest.raises(SessionsError, match=f"train/{name} has 4 entries.*of 5.*{REMEDY}"):
+        SessionStore.open(tmp_path / "train")
+    path.unlink()
+    with pytest.raises(SessionsError, match=f"train/{name} is missing or not whole.*{REMEDY}"):
+        SessionStore.open(tmp_path / "train")
 
 
 def test_part_of_a_store_can_be_replaced(tmp_path: Path) -> None:

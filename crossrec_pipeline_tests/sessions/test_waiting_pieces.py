@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,22 @@ def test_pieces_come_in_order_whatever_the_order_they_were_given_in(tmp_path: Pa
     ]
     assert [some.item_index.tolist() for some in found] == [[9], [7, 2, 3], [4, 5, 6, 1, 8]]
     assert found[2].end_us.tolist() == [105, 155, 1_004]
+
+
+def test_event_inputs_stay_with_their_events(tmp_path: Path) -> None:
+    given = [
+        pieces((150, "d", [1]), (20, "b", [2, 3])),
+        pieces((100, "c", [4, 5, 6]), (20, "a", [7])),
+    ]
+    with WaitingPieces(tmp_path, np.array([0, 100]), event_inputs=True) as waiting:
+        for some in given:
+            inputs = {"event_type": some.item_index * 100, "gap_s": some.item_index + 1}
+            waiting.append(replace(some, events=inputs))
+    found = list(waiting.in_order())
+    assert [some.item_index.tolist() for some in found] == [[7, 2, 3], [4, 5, 6, 1]]
+    for some in found:
+        assert some.events["event_type"].tolist() == (some.item_index * 100).tolist()
+        assert some.events["gap_s"].tolist() == (some.item_index + 1).tolist()
 
 
 def test_without_pieces_nothing_comes(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from crossrec_pipeline.sessions.event_inputs import EventInputs
 from crossrec_pipeline.sessions.store import SessionStore
 
 
@@ -22,4 +23,14 @@ def steps_apart(store: SessionStore) -> SessionStore:
         np.asarray(store.start_us)[session[target]],
         np.asarray(store.end_us)[session[target]],
         store.keys[session[target]],
+        _events(store, target),
     )
+
+
+def _events(store: SessionStore, target: np.ndarray) -> EventInputs | None:
+    """Return what is known of the events; the first of each pair begins a session now."""
+    if store.events is None:
+        return None
+    pairs = store.events.only(np.stack([target - 1, target], axis=1).reshape(-1))
+    pairs.gap_s[::2] = 0
+    return pairs

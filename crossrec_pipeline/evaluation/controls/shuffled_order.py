@@ -15,4 +15,5 @@ def shuffle_order(store: SessionStore, seed: int) -> SessionStore:
     rng = np.random.default_rng(seed)
     session = np.repeat(np.arange(store.n_sessions), store.lengths)
     order = np.lexsort((rng.random(store.n_events), session))
-    return replace(store, item_index=np.asarray(store.item_index)[order])
+    events = None if store.events is None else store.events.only(order)
+    return replace(store, item_index=np.asarray(store.item_index)[order], events=events)

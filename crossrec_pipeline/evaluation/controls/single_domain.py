@@ -82,6 +82,7 @@ def _part(store: SessionStore, new_index: np.ndarray) -> tuple[SessionStore, np.
             np.asarray(store.start_us)[sessions],
             np.asarray(store.end_us)[sessions],
             store.keys[pl.Series(sessions, dtype=pl.UInt32)],
+            None if store.events is None else store.events.only(event),
         ),
         event,
     )

@@ -1,6 +1,6 @@
 """Sessions in, session-parallel mini-batches out: windows of whole lanes, nothing lost."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -36,6 +36,8 @@ class Window:
     continues
         Whether a segment's session goes on in the next window, so that its last hidden state
         becomes its lane's state, bool [S].
+    event_rows
+        What is read of each event besides its item, int64 [parts, N]; None for nothing.
     """
 
     inputs: np.ndarray
@@ -44,6 +46,7 @@ class Window:
     lanes: np.ndarray
     starts: np.ndarray
     continues: np.ndarray
+    event_rows: np.ndarray | None = None
 
 
 _NOTHING = np.zeros(0, dtype=np.int64)
@@ -81,6 +84,10 @@ def packed_order(begins: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, n
     return begins[run] + step, batch_sizes
 
 
+EventLookUp = Callable[[np.ndarray], np.ndarray]
+"""From numbers of events, int64 [N], to what is read of each, int64 [parts, N]."""
+
+
 class Order(Protocol):
     """Session numbers in the order in which they are to be taken; an array is one."""
 
@@ -105,10 +112,20 @@ class SessionParallelWindows:
         Session numbers in the order in which lanes take them; sessions of one event are skipped.
     n_lanes, n_steps
         Size of a full window: `n_lanes` × `n_steps` predictions.
+    event_rows
+        Says what is read of events besides their items, by their numbers; see `EventRows`.
     """
 
-    def __init__(self, store: SessionStore, order: Order, n_lanes: int, n_steps: int) -> None:
+    def __init__(
+        self,
+        store: SessionStore,
+        order: Order,
+        n_lanes: int,
+        n_steps: int,
+        event_rows: EventLookUp | None = None,
+    ) -> None:
         self._store = store
+        self._event_rows = event_rows
         self._items = np.asarray(store.item_index)  # of a mapped file: the same pages
         self._order = order
         self._n_steps = n_steps
@@ -148,7 +165,11 @@ class SessionParallelWindows:
         if len(lanes) == 0:
             raise StopIteration
         inputs, targets, batch_sizes = pack(self._items, begins, lengths)
-        return Window(inputs, targets, batch_sizes, lanes, starts, continues)
+        event_rows = None
+        if self._event_rows is not None:
+            events, _ = packed_order(begins, lengths)
+            event_rows = self._event_rows(events)
+        return Window(inputs, targets, batch_sizes, lanes, starts, continues, event_rows)
 
     def _go_to(self, taken: int) -> None:
         """Look at the session at this place of the order next."""
@@ -170,7 +191,11 @@ class SessionParallelWindows:
 
 
 def session_parallel_windows(
-    store: SessionStore, order: Order, n_lanes: int, n_steps: int
+    store: SessionStore,
+    order: Order,
+    n_lanes: int,
+    n_steps: int,
+    event_rows: EventLookUp | None = None,
 ) -> SessionParallelWindows:
     """Return a walk from the beginning; see `SessionParallelWindows`."""
-    return SessionParallelWindows(store, order, n_lanes, n_steps)
+    return SessionParallelWindows(store, order, n_lanes, n_steps, event_rows)

@@ -132,8 +132,10 @@ def training_identity(
     return {
         "configuration": config.model_dump(mode="json", exclude={"device"}),
         "number of items": n_items,
-        "train sessions": _sessions_digest(train),
-        "validation sessions": None if validation is None else _sessions_digest(validation),
+        "train sessions": _sessions_digest(train, config),
+        "validation sessions": (
+            None if validation is None else _sessions_digest(validation, config)
+        ),
         "code": CODE,
         "torch": torch.__version__,
         "device": device.type,
@@ -142,10 +144,11 @@ def training_identity(
     }
 
 
-def _sessions_digest(store: SessionStore) -> str:
+def _sessions_digest(store: SessionStore, config: GRU4RecConfig) -> str:
     """Digest what training reads of a store, without a copy of it in memory."""
     arrays = (np.ascontiguousarray(array) for array in (store.item_index, store.offsets))
-    return text_digest(*(sha256(array.data).hexdigest() for array in arrays))
+    events = store.events_digest() if config.event_inputs else []
+    return text_digest(*(sha256(array.data).hexdigest() for array in arrays), *events)
 
 
 def _differences(found: State, expected: State) -> list[str]:

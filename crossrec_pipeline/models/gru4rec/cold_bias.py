@@ -19,7 +19,11 @@ _FURTHEST = 30.0
 
 @torch.no_grad()
 def cold_bias(
-    network: GRU4RecNetwork, maps: ContentMaps, validation: SessionStore, seed: int
+    network: GRU4RecNetwork,
+    maps: ContentMaps,
+    validation: SessionStore,
+    seed: int,
+    shift: Tensor | None = None,
 ) -> float:
     """Find what to add to the scores of items that have nothing but content.
 
@@ -37,6 +41,9 @@ def cold_bias(
         Sessions that were not trained on.
     seed
         Decides which items are taken.
+    shift
+        What is common to all states and held by the biases of the known items, float [H]; see
+        `fold_means`.
 
     Returns
     -------
@@ -53,6 +60,8 @@ def cold_bias(
     weight, bias = network.output_weight.clone(), network.output_bias.clone()
     weight[taken] = maps.adapted(added[:, :-1], taken)
     bias[taken] = added[:, -1]
+    if shift is not None:
+        bias[taken] += weight[taken] @ shift
     log_odds, n_hits, n_seen = [], 0, 0
     for _, _, target, hidden in prediction_states(network, validation):
         for rows in score_blocks(hidden, n_items):

@@ -2,10 +2,20 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
 from crossrec_pipeline.errors import SettingsError
 from crossrec_pipeline.settings import ContentPart
+
+EventInput = Literal["event_type", "gap"]
 
 
 class GRU4RecConfig(BaseModel):
@@ -128,6 +138,19 @@ class GRU4RecConfig(BaseModel):
     """How far sessions are drawn so that targets of all types come alike: 0 takes each session
     once an epoch; with more, as many are drawn with replacement, those of rare types more often."""
 
+    event_inputs: tuple[EventInput, ...] = ()
+    """What else is read of an event, by a table that is learnt: its `event_type`, the `gap` since
+    the event before it. Needs input vectors, and sessions that have been built with
+    `CROSSREC_SESSIONS__EVENT_INPUTS`."""
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_off(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave `event_inputs` out where nothing is read: bundles without are as they were."""
+        fields = serialise(self)
+        if not self.event_inputs:
+            fields.pop("event_inputs", None)
+        return fields
+
     @model_validator(mode="after")
     def _embedding_dim_fits(self) -> "GRU4RecConfig":
         if self.embedding == "none" and self.embedding_dim is not None:
@@ -172,6 +195,11 @@ class GRU4RecConfig(BaseModel):
                     f"{name}={value!r} needs one vector an item, and embedding is "
                     f"'{self.embedding}'; take embedding='constrained'"
                 )
+        if self.event_inputs and self.embedding == "none":
+            raise ValueError(
+                f"event_inputs={self.event_inputs!r} are added to input vectors, and "
+                "embedding='none' has none; take embedding='constrained' or 'separate'"
+            )
         if self.id_dropout and not self.content:
             raise ValueError(
                 f"id_dropout {self.id_dropout} leaves nothing of an item without content; name "

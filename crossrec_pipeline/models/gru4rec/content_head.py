@@ -35,6 +35,9 @@ class ContentHead:
         Types, genres and creators that were learnt from.
     cold_bias
         Added to the biases of new items; see `cold_bias`.
+    shift
+        What is common to all states, and in the biases of the known items by their output vectors,
+        float32 [H]; None where there is nothing. See `fold_means`.
     """
 
     weights: Mapping[str, np.ndarray]
@@ -43,9 +46,16 @@ class ContentHead:
     encoder: str
     words: Mapping[str, Sequence[str]]
     cold_bias: float
+    shift: np.ndarray | None = None
 
     @classmethod
-    def of(cls, maps: ContentMaps, content: ItemContent, cold_bias: float) -> "ContentHead":
+    def of(
+        cls,
+        maps: ContentMaps,
+        content: ItemContent,
+        cold_bias: float,
+        shift: torch.Tensor | None = None,
+    ) -> "ContentHead":
         """Take what maps have learnt from the content of train's items."""
         weights = {name: value.detach().cpu().numpy() for name, value in maps.named_parameters()}
         words = {
@@ -53,7 +63,8 @@ class ContentHead:
             "genres": content.genres.words,
             "creators": content.creators.words,
         }
-        return cls(weights, maps.mean, maps.axes, content.encoder, words, cold_bias)
+        common = None if shift is None else shift.cpu().numpy()
+        return cls(weights, maps.mean, maps.axes, content.encoder, words, cold_bias, common)
 
     def tensors(self) -> dict[str, np.ndarray]:
         """Return everything as arrays, by names with `PREFIX`; `from_tensors` takes them back."""
@@ -65,6 +76,7 @@ class ContentHead:
             PREFIX + "mean": self.mean,
             PREFIX + "axes": np.ascontiguousarray(self.axes),
             PREFIX + "about": np.frombuffer(text.encode(), dtype=np.uint8).copy(),
+            **({} if self.shift is None else {PREFIX + "shift": self.shift}),
         }
 
     @classmethod
@@ -85,6 +97,7 @@ class ContentHead:
             about["encoder"],
             about["words"],
             about["cold_bias"],
+            own.get("shift"),
         )
 
     def content_of(
@@ -161,6 +174,8 @@ class ContentHead:
         vectors = added[:, :-1]
         weight = maps.adapted(vectors, items)
         bias = added[:, -1] + self.cold_bias
+        if self.shift is not None:
+            bias = bias + weight @ torch.from_numpy(np.array(self.shift))
         return NewRows(vectors.numpy().copy(), weight.numpy().copy(), bias.numpy().copy())
 
 

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from crossrec_pipeline.models.gru4rec.batches import packed_order
+from crossrec_pipeline.models.gru4rec.event_inputs import EventReading
 from crossrec_pipeline.models.gru4rec.network import GRU4RecNetwork
 from crossrec_pipeline.sessions.store import SessionStore
 
@@ -19,11 +20,18 @@ BLOCK_SCORES = 16_000_000
 
 @torch.no_grad()
 def prediction_states(
-    network: GRU4RecNetwork, store: SessionStore
+    network: GRU4RecNetwork, store: SessionStore, reading: EventReading | None = None
 ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray, Tensor]]:
     """Run whole sessions, longest first, in blocks of about `BLOCK_EVENTS` events.
 
     Call it on a network in evaluation mode.
+
+    Parameters
+    ----------
+    network, store
+        What runs, and over which sessions.
+    reading
+        What is known of the store's events and added to their input vectors; None for nothing.
 
     Yields
     ------
@@ -45,10 +53,11 @@ def prediction_states(
 
         events, batch_sizes = packed_order(store.offsets[sessions], store.lengths[sessions] - 1)
         inputs = torch.from_numpy(np.asarray(store.item_index[events], dtype=np.int64)).to(device)
+        vectors = network.input_embedding.index_select(0, inputs)
+        if reading is not None:
+            vectors += reading(events)
         hidden, _ = network(
-            network.input_embedding.index_select(0, inputs),
-            torch.from_numpy(batch_sizes),
-            network.initial_state(len(sessions)),
+            vectors, torch.from_numpy(batch_sizes), network.initial_state(len(sessions))
         )
         session = np.concatenate([sessions[:alive] for alive in batch_sizes])
         position = np.repeat(np.arange(1, len(batch_sizes) + 1), batch_sizes)

@@ -18,7 +18,11 @@ from crossrec_pipeline.models.gru4rec.checkpoint import Checkpoints
 from crossrec_pipeline.models.gru4rec.cold_bias import cold_bias
 from crossrec_pipeline.models.gru4rec.compiled import is_for_kernels
 from crossrec_pipeline.models.gru4rec.config import GRU4RecConfig
-from crossrec_pipeline.models.gru4rec.content_head import PREFIX, ContentHead
+from crossrec_pipeline.models.gru4rec.content_head import PREFIX as CONTENT
+from crossrec_pipeline.models.gru4rec.content_head import ContentHead
+from crossrec_pipeline.models.gru4rec.event_inputs import PREFIX as EVENTS
+from crossrec_pipeline.models.gru4rec.event_inputs import EventMaps, EventReading, require_events
+from crossrec_pipeline.models.gru4rec.event_means import fold_means
 from crossrec_pipeline.models.gru4rec.hidden_states import (
     last_states,
     prediction_states,
@@ -26,12 +30,16 @@ from crossrec_pipeline.models.gru4rec.hidden_states import (
 )
 from crossrec_pipeline.models.gru4rec.network import GRU4RecNetwork, folded
 from crossrec_pipeline.models.gru4rec.new_rows import NewRows
+from crossrec_pipeline.models.gru4rec.processes import current_processes
 from crossrec_pipeline.models.gru4rec.session_states import SessionStates
-from crossrec_pipeline.models.gru4rec.train import train_network
+from crossrec_pipeline.models.gru4rec.train import train_network, validation_recall
 from crossrec_pipeline.models.inner_product.factors import ItemFactors, PositionFactors
 from crossrec_pipeline.models.item_content import ItemContent
 from crossrec_pipeline.sessions.store import SessionStore
 from crossrec_pipeline.sessions.vocabulary import Vocabulary
+
+_BESIDE = (CONTENT, EVENTS)
+"""What the names of tensors begin with that are not the network's."""
 
 
 class GRU4Rec:
@@ -60,6 +68,8 @@ class GRU4Rec:
         self._config = config or GRU4RecConfig()
         self._content = content
         self._head: ContentHead | None = None
+        self._events: EventMaps | None = None
+        self._reads_events = False
         self._progress_bar = progress_bar
         self._network: GRU4RecNetwork | None = None
         self._states: tuple[GRU4RecNetwork, SessionStates] | None = None
@@ -96,7 +106,8 @@ class GRU4Rec:
         Raises
         ------
         TrainingError
-            If there is nothing to learn from, no such device, or the loss is not a number.
+            If there is nothing to learn from, no such device, event inputs are asked for and the
+            sessions have none, or the loss is not a number.
         """
         if self._config.device == "cuda" and not torch.cuda.is_available():
             raise TrainingError(
@@ -122,12 +133,23 @@ class GRU4Rec:
             content=content,
         )
         self._network = folded(network, self._config).eval()
-        self._head = None
+        self._head, self._events, shift = None, network.events, None
+        if self._events is not None:
+            self._network.events = None
+            inputs = require_events(train, self._config.event_inputs, "train")
+            shift = fold_means(self._network, self._events, inputs)
+            if validation is not None and validation.n_predictions:
+                # What early stopping goes by is reached only by those who give event inputs.
+                report.summary["recall_at_20_by_ids"] = validation_recall(
+                    self._network, validation, None, current_processes()
+                )
         if network.content is not None and self._config.content:
             bias = 0.0
             if validation is not None and validation.n_predictions:
-                bias = cold_bias(self._network, network.content, validation, self._config.seed)
-            self._head = ContentHead.of(network.content, content, bias)
+                bias = cold_bias(
+                    self._network, network.content, validation, self._config.seed, shift
+                )
+            self._head = ContentHead.of(network.content, content, bias, shift)
             report.summary["cold_bias"] = round(bias, 4)
         return report
 
@@ -160,7 +182,30 @@ class GRU4Rec:
         whole.output_bias = nn.Parameter(torch.cat([network.output_bias.detach(), bias]))
         other = GRU4Rec(self._config, self._progress_bar)
         other._network, other._head = whole.eval(), self._head
+        other._events, other._reads_events = self._events, self._reads_events
         return other
+
+    @property
+    def event_inputs(self) -> EventMaps | None:
+        """What was learnt of the inputs that events have besides items; None for nothing."""
+        return self._events
+
+    def with_event_inputs(self) -> "GRU4Rec":
+        """Return the same model, which reads what a store knows of its events.
+
+        It needs such stores then. Sessions that are given as item ids alone it scores as before.
+        """
+        if self._events is None:
+            return self
+        other = GRU4Rec(self._config, self._progress_bar)
+        other._network, other._head, other._events = self._fitted(), self._head, self._events
+        other._reads_events = True
+        return other
+
+    def _reading(self, store: SessionStore) -> EventReading | None:
+        if self._events is None or not self._reads_events:
+            return None
+        return EventReading(self._events, store, "what is to be ranked")
 
     def score(self, sessions: Sequence[np.ndarray]) -> np.ndarray:
         """Score every item as the next one of each (non-empty) session, float32 [B, n_items].
@@ -190,7 +235,7 @@ class GRU4Rec:
         64 MB of scores; blocks come longest session first.
         """
         network = self._fitted()
-        for session, position, _, hidden in prediction_states(network, store):
+        for session, position, _, hidden in prediction_states(network, store, self._reading(store)):
             for rows in score_blocks(hidden, network.n_items):
                 with torch.no_grad():
                     scores = network.scores(hidden[rows])
@@ -207,7 +252,8 @@ class GRU4Rec:
         Each session runs through the GRU once for all its positions; blocks come longest session
         first.
         """
-        for session, position, _, hidden in prediction_states(self._fitted(), store):
+        reading = self._reading(store)
+        for session, position, _, hidden in prediction_states(self._fitted(), store, reading):
             yield PositionFactors(session, position, hidden)
 
     def config(self) -> dict[str, Any]:
@@ -220,9 +266,10 @@ class GRU4Rec:
         weights = {name: value.contiguous().cpu() for name, value in network.state_dict().items()}
         if network.tied:
             del weights["output_weight"]
-        if self._head is not None:
-            head = self._head.tensors()
-            weights.update({name: torch.from_numpy(value) for name, value in head.items()})
+        for more in (self._head, self._events):
+            if more is not None:
+                tensors = more.tensors()
+                weights.update({name: torch.from_numpy(value) for name, value in tensors.items()})
         with atomic_file(path) as partial:
             save_file(weights, partial)
 
@@ -253,10 +300,10 @@ class GRU4Rec:
             ) from error
         with torch.random.fork_rng(devices=[]):
             network = GRU4RecNetwork(vocabulary.n_items, model._config.folded(), torch.Generator())
-        model._head = ContentHead.from_tensors(
-            {name: value.numpy() for name, value in tensors.items() if name.startswith(PREFIX)}
-        )
-        tensors = {name: value for name, value in tensors.items() if not name.startswith(PREFIX)}
+        beside = {n: value.numpy() for n, value in tensors.items() if n.startswith(_BESIDE)}
+        model._head = ContentHead.from_tensors(beside)
+        model._events = EventMaps.from_tensors(beside)
+        tensors = {name: value for name, value in tensors.items() if name not in beside}
         if network.tied and "input_embedding" in tensors:
             tensors["output_weight"] = tensors["input_embedding"]
         try:
@@ -267,7 +314,9 @@ class GRU4Rec:
                 f"{vocabulary.n_items} items: {error} Restore the bundle from a copy, or train "
                 "the model again."
             ) from None
-        model._network = network.to(training_device(model._config)).eval()
+        device = training_device(model._config)
+        model._network = network.to(device).eval()
+        model._events = None if model._events is None else model._events.to(device)
         return model
 
     def _last_hidden(self, network: GRU4RecNetwork, sessions: Sequence[np.ndarray]) -> torch.Tensor:

@@ -10,6 +10,7 @@ from crossrec_pipeline.models.gru4rec.compiled import is_for_kernels
 from crossrec_pipeline.models.gru4rec.config import GRU4RecConfig
 from crossrec_pipeline.models.gru4rec.content import ContentMaps
 from crossrec_pipeline.models.gru4rec.dropout import dropout
+from crossrec_pipeline.models.gru4rec.event_inputs import EventMaps
 from crossrec_pipeline.models.gru4rec.recurrence import OneHotGRU, layer_dropout, run_layers
 
 
@@ -42,11 +43,15 @@ class GRU4RecNetwork(nn.Module):
     content
         While it is learnt with content: what is added to the tables' rows. A network that scores
         has none; see `folded`.
+    events
+        While it is learnt with event inputs: what is added to the input vectors of events. A
+        network that scores has none; see `fold_means`.
     """
 
     def __init__(self, n_items: int, config: GRU4RecConfig, generator: torch.Generator) -> None:
         super().__init__()
         self.content: ContentMaps | None = None
+        self.events: EventMaps | None = None
         self.n_items = n_items
         self.n_layers = config.n_layers
         self.hidden_size = config.hidden_size
@@ -108,12 +113,12 @@ class GRU4RecNetwork(nn.Module):
 
     def shared_parameters(self) -> dict[str, nn.Parameter]:
         """Return the parameters that are not rows of items: every step moves all of them."""
-        of_content = {
+        of_maps = {
             name: parameter
             for name, parameter in self.named_parameters()
-            if name.startswith("content.")
+            if name.startswith(("content.", "events."))
         }
-        return {**self.state_parameters(), **of_content}
+        return {**self.state_parameters(), **of_maps}
 
     def initial_state(self, n_sequences: int) -> Tensor:
         """Return the state before a session's first event: zeros [n_layers, S, H]."""

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from crossrec_pipeline.errors import TrainingError
-from crossrec_pipeline.models.gru4rec.batches import session_parallel_windows
+from crossrec_pipeline.models.gru4rec.batches import EventLookUp, session_parallel_windows
 from crossrec_pipeline.models.gru4rec.config import GRU4RecConfig
 from crossrec_pipeline.models.gru4rec.data_parallel import OwnShare
 from crossrec_pipeline.models.gru4rec.network import GRU4RecNetwork
@@ -37,6 +37,8 @@ class TrainingRun:
         The order of sessions in each epoch.
     processes
         Who trains; each takes an equal share of sessions and lanes.
+    event_rows
+        Says what is read of train's events besides their items; None for nothing.
     """
 
     _FIGURES = ("loss_sum", "done", "n_steps", "epoch_seconds")
@@ -49,6 +51,7 @@ class TrainingRun:
         train: SessionStore,
         order_of: SessionOrders,
         processes: Processes,
+        event_rows: EventLookUp | None = None,
     ) -> None:
         self.network = network
         self.step = step
@@ -56,6 +59,7 @@ class TrainingRun:
         self.processes = processes
         self._train = train
         self._order_of = order_of
+        self._event_rows = event_rows
         self.history: list[dict[str, float]] = []
         self.best_recall, self.best_epoch = -1.0, 0
         self._best_weights: dict[str, Tensor] = {}
@@ -70,7 +74,9 @@ class TrainingRun:
         own = OwnShare(order, self.processes)
         self.epoch = epoch
         self.n_predictions = self._order_of.n_predictions(order)
-        self.windows = session_parallel_windows(self._train, own, n_lanes, self.config.bptt_steps)
+        self.windows = session_parallel_windows(
+            self._train, own, n_lanes, self.config.bptt_steps, self._event_rows
+        )
         self.hidden = self.network.initial_state(n_lanes)
         self.loss_sum, self.done, self.n_steps, self.epoch_seconds = 0.0, 0, 0, 0.0
 

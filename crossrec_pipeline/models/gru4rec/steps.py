@@ -134,6 +134,7 @@ class FullSoftmaxStep:
             network.output_bias.detach(),
             inputs,
             targets,
+            _event_rows(window, device),
         )
         contrast = replace(self._all_items, target_column=targets)
         read = rows.weights(self._types)
@@ -242,6 +243,7 @@ class SampledSoftmaxStep:
             network.output_bias.detach().index_select(0, items),
             inputs,
             contrast.target_column,
+            _event_rows(window, device),
         )
         read = rows.weights(None if self._types is None else self._types[items])
         result = self._gradients_of(read, contrast, torch.from_numpy(window.batch_sizes), state)
@@ -309,6 +311,8 @@ class ReadRows:
         [C, H] (or all of `vectors`, when tied); and their biases, float [C].
     inputs, targets
         Where each event's input is among the items, and its target among the candidates, int64 [N].
+    event_rows
+        Rows of the tables of event inputs that each event reads, int64 [parts, N]; None for none.
     """
 
     def __init__(
@@ -321,8 +325,10 @@ class ReadRows:
         bias: Tensor,
         inputs: Tensor,
         targets: Tensor,
+        event_rows: Tensor | None = None,
     ) -> None:
         self._tied = network.tied
+        self._events, self._event_rows = network.events, event_rows
         self._inputs = inputs
         self._vectors, self._weight, self._bias = vectors, weight, bias
         self._reading = None
@@ -336,6 +342,8 @@ class ReadRows:
     def weights(self, types: Tensor | None) -> ReadWeights:
         """Return what the network reads; `types` are those of the candidates."""
         vectors = self._vectors.index_select(0, self._inputs)
+        if self._events is not None and self._event_rows is not None:
+            vectors += self._events.added(self._event_rows).detach()
         return ReadWeights(vectors, self._weight, self._bias, types)
 
     def pull_back(self, found: Gradients) -> tuple[Tensor, Tensor, Tensor, dict[str, Tensor]]:
@@ -344,15 +352,23 @@ class ReadRows:
         One gradient for each row, of all that it was read for: Adagrad and Adam are not linear,
         so that two moves in turn would be another thing.
         """
+        of_events = {}
+        if self._events is not None and self._event_rows is not None:
+            gradients = self._events.pull_back(self._event_rows, found.vectors)
+            of_events = {f"events.{name}": gradient for name, gradient in gradients.items()}
         if self._reading is None:
             d_vectors = found.weight if self._tied else torch.zeros_like(self._vectors)
             add_rows(d_vectors, self._inputs, found.vectors)
-            return d_vectors, found.weight, found.bias, {}
+            return d_vectors, found.weight, found.bias, of_events
         d_vectors = torch.zeros_like(self._vectors)
         add_rows(d_vectors, self._inputs, found.vectors)
         d_rows, d_bias, of_maps = self._reading.pull_back(d_vectors, found.weight, found.bias)
         of_maps = {f"content.{name}": gradient for name, gradient in of_maps.items()}
-        return d_rows, d_rows, d_bias, of_maps
+        return d_rows, d_rows, d_bias, {**of_maps, **of_events}
+
+
+def _event_rows(window: Window, device: torch.device) -> Tensor | None:
+    return None if window.event_rows is None else _tensor(window.event_rows, device)
 
 
 def _tensor(array: np.ndarray, device: torch.device) -> Tensor:

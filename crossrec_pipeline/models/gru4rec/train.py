@@ -16,6 +16,7 @@ from crossrec_pipeline.models.gru4rec.compiled import is_for_kernels
 from crossrec_pipeline.models.gru4rec.config import GRU4RecConfig
 from crossrec_pipeline.models.gru4rec.content import ContentMaps
 from crossrec_pipeline.models.gru4rec.data_parallel import joint_step
+from crossrec_pipeline.models.gru4rec.event_inputs import EventMaps, EventReading, require_events
 from crossrec_pipeline.models.gru4rec.hidden_states import prediction_states
 from crossrec_pipeline.models.gru4rec.interrupts import DeferredInterrupts
 from crossrec_pipeline.models.gru4rec.keeper import Keeper
@@ -98,13 +99,15 @@ def train_network(
     Returns
     -------
     network, report
-        With content, what is added to the tables' rows is still apart: see `folded`.
+        With content, what is added to the tables' rows is still apart: see `folded`. So is what
+        event inputs add: see `fold_means`.
 
     Raises
     ------
     TrainingError
-        If there is nothing to learn from, an item is not in the vocabulary, the loss or a weight is
-        no longer a finite number, or lanes cannot be shared equally among the processes.
+        If there is nothing to learn from, an item is not in the vocabulary, event inputs are asked
+        for and the sessions have none, the loss or a weight is no longer a finite number, or lanes
+        cannot be shared equally among the processes.
     """
     processes = current_processes()
     _check_lanes(config, processes)
@@ -130,7 +133,15 @@ def train_network(
         network = GRU4RecNetwork(n_items, config.plain(), weights)
         if config.learns_maps and content is not None:
             network.content = ContentMaps(config, content, weights)
+        if config.event_inputs:
+            names = require_events(train, config.event_inputs, "train").names
+            network.events = EventMaps(config.event_inputs, names, config.input_width)
         network = network.to(device)
+        event_rows = read_validation = None
+        if network.events is not None:
+            event_rows = EventReading(network.events, train, "train").rows
+            if validation is not None:
+                read_validation = EventReading(network.events, validation, "validation")
         on_device = None if types is None else torch.from_numpy(types).to(device)
         if uses_full_softmax(n_items, config):
             step: TrainingStep = FullSoftmaxStep(network, config, on_device)
@@ -143,7 +154,7 @@ def train_network(
             )
             step = SampledSoftmaxStep(network, config, sampler, on_device)
         order_of = session_orders(train, config, order_key, known.n_predictions, types)
-        run = TrainingRun(network, step, config, train, order_of, processes)
+        run = TrainingRun(network, step, config, train, order_of, processes, event_rows)
         say = progress or (lambda _: None)
         identity = {}
         if checkpoints is not None:
@@ -158,7 +169,11 @@ def train_network(
                 recall = None
                 if validation is not None:
                     recall = validation_recall(
-                        folded(network, config), validation, keeper.leave_if_asked, processes
+                        folded(network, config),
+                        validation,
+                        keeper.leave_if_asked,
+                        processes,
+                        read_validation,
                     )
                 row = run.close_epoch(recall)
                 keeper.save()
@@ -285,16 +300,18 @@ def validation_recall(
     store: SessionStore,
     between_blocks: Callable[[], None] | None = None,
     processes: Processes | None = None,
+    reading: EventReading | None = None,
 ) -> float:
     """Share of predictions whose target is among the best 20 of all items, ties against it.
 
-    Each of the processes ranks its part of each block, so that all have equally many blocks.
+    Each of the processes ranks its part of each block, so that all have equally many blocks. What
+    is known of the events is added to their input vectors by `reading`.
     """
     processes = processes or Processes()
     network.eval()
     counter = score_counter(ItemFactors(network.output_weight, network.output_bias))
     hits = total = 0
-    for _, _, target, hidden in prediction_states(network, store):
+    for _, _, target, hidden in prediction_states(network, store, reading):
         for begin in range(0, len(target), _ROWS_AT_ONCE):
             own = processes.own_part(slice(begin, min(begin + _ROWS_AT_ONCE, len(target))))
             one_each = np.ones(len(target[own]), dtype=np.int64)

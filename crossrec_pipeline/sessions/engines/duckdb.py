@@ -18,10 +18,11 @@ from crossrec_pipeline.sessions.engines.day_events import (
     refuse_shared_sessions,
 )
 from crossrec_pipeline.sessions.expression import in_file_order, sessions_of_log
+from crossrec_pipeline.sessions.schema import EVENT_TYPE
 
 _BATCH_ROWS = 1 << 18
 
-_EVENTS = "session_id, user_id, item_id, epoch_us(timestamp) as time_us, log_order"
+_EVENTS = ("session_id", "user_id", "item_id", "epoch_us(timestamp) as time_us", "log_order")
 
 
 def sessionise_days(
@@ -31,6 +32,8 @@ def sessionise_days(
     gap_minutes: float,
     memory_limit: str,
     progress: Progress,
+    *,
+    event_types: bool = False,
 ) -> list[DaySessions]:
     """Write the sessions of days, one day after the other; what memory cannot hold is spilled.
 
@@ -49,6 +52,8 @@ def sessionise_days(
         How much DuckDB holds in memory, such as ``"500MB"``.
     progress
         Receives a line after each day.
+    event_types
+        Whether the type of each event is kept.
 
     Raises
     ------
@@ -66,7 +71,9 @@ def sessionise_days(
         # What must be in order says so itself.
         connection.execute("set preserve_insertion_order = false")
         for day in days:
-            made.append(_sessionise_day(connection, events_dir, day, target_dir, gap_minutes))
+            made.append(
+                _sessionise_day(connection, events_dir, day, target_dir, gap_minutes, event_types)
+            )
             progress(f"{day}: {made[-1].n_sessions:,} sessions of {made[-1].n_events:,} events")
     return made
 
@@ -77,13 +84,15 @@ def _sessionise_day(
     day: date,
     target_dir: Path,
     gap_minutes: float,
+    event_types: bool,
 ) -> DaySessions:
+    carried = [EVENT_TYPE] if event_types else []
     of_day = find_events(events_dir, day)
     log = connection.read_parquet(str(of_day.folder / PARTS), hive_partitioning=False)
-    events = nw.from_native(log.project(_EVENTS))
+    events = nw.from_native(log.project(", ".join([*_EVENTS, *carried])))
     refuse_shared_sessions(events)
     sessions: duckdb.DuckDBPyRelation = in_file_order(
-        sessions_of_log(events, gap_in_us(gap_minutes))
+        sessions_of_log(events, gap_in_us(gap_minutes), carried)
     ).to_native()
     batches = sessions.to_arrow_reader(_BATCH_ROWS)
     return write_day(
@@ -92,4 +101,5 @@ def _sessionise_day(
         events_digest=of_day.digest,
         gap_minutes=gap_minutes,
         n_events=of_day.n_events,
+        event_types=event_types,
     )

@@ -16,6 +16,7 @@ from crossrec_pipeline.sessions.engines.day_events import (
     refuse_shared_sessions,
 )
 from crossrec_pipeline.sessions.expression import in_file_order, sessions_of_log
+from crossrec_pipeline.sessions.schema import EVENT_TYPE
 
 
 def sessionise_days(
@@ -24,6 +25,8 @@ def sessionise_days(
     target_dir: Path,
     gap_minutes: float,
     progress: Progress,
+    *,
+    event_types: bool = False,
 ) -> list[DaySessions]:
     """Write the sessions of days, one day after the other, each of which must fit into memory.
 
@@ -40,6 +43,8 @@ def sessionise_days(
         Longest silence inside a session, minutes.
     progress
         Receives a line after each day.
+    event_types
+        Whether the type of each event is kept.
 
     Raises
     ------
@@ -48,21 +53,24 @@ def sessionise_days(
     """
     made = []
     for day in days:
-        made.append(_sessionise_day(events_dir, day, target_dir, gap_minutes))
+        made.append(_sessionise_day(events_dir, day, target_dir, gap_minutes, event_types))
         progress(f"{day}: {made[-1].n_sessions:,} sessions of {made[-1].n_events:,} events")
     return made
 
 
 def _sessionise_day(
-    events_dir: Path, day: date, target_dir: Path, gap_minutes: float
+    events_dir: Path, day: date, target_dir: Path, gap_minutes: float, event_types: bool
 ) -> DaySessions:
+    carried = [EVENT_TYPE] if event_types else []
     of_day = find_events(events_dir, day)
     log = pl.scan_parquet(str(of_day.folder / PARTS), hive_partitioning=False)
     time_us = pl.col("timestamp").dt.epoch("us").alias("time_us")
-    events = nw.from_native(log.select("session_id", "user_id", "item_id", time_us, "log_order"))
+    events = nw.from_native(
+        log.select("session_id", "user_id", "item_id", time_us, "log_order", *carried)
+    )
     refuse_shared_sessions(events)
     sessions: pl.LazyFrame = in_file_order(
-        sessions_of_log(events, gap_in_us(gap_minutes))
+        sessions_of_log(events, gap_in_us(gap_minutes), carried)
     ).to_native()
     made = sessions.collect(engine="streaming")
     return write_day(
@@ -71,4 +79,5 @@ def _sessionise_day(
         events_digest=of_day.digest,
         gap_minutes=gap_minutes,
         n_events=of_day.n_events,
+        event_types=event_types,
     )

@@ -29,6 +29,7 @@ from crossrec_pipeline.sessions.engines.day_events import (
 )
 from crossrec_pipeline.sessions.engines.exchange import Exchange
 from crossrec_pipeline.sessions.expression import in_file_order, sessions_by_date
+from crossrec_pipeline.sessions.schema import EVENT_TYPE
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -81,6 +82,8 @@ def sessionise_days(
     target_dir: Path,
     gap_minutes: float,
     progress: Progress,
+    *,
+    event_types: bool = False,
 ) -> list[SparkDay]:
     """Write the sessions of days.
 
@@ -100,6 +103,8 @@ def sessionise_days(
         Longest silence inside a session, minutes.
     progress
         Receives a line when Spark is done, and after each day.
+    event_types
+        Whether the type of each event is kept.
 
     Raises
     ------
@@ -109,14 +114,15 @@ def sessionise_days(
     """
     if not days:
         return []
+    carried = [EVENT_TYPE] if event_types else []
     found = {day: find_events(events_dir, day) for day in days}
     with _said_by_spark(exchange.events):
-        log = _read(spark, exchange.events, days)
+        log = _read(spark, exchange.events, days, carried)
         events = nw.from_native(log)
         n_without_id = _count_without_id(log)
         refuse_shared_sessions(events)
         sessions: DataFrame = in_file_order(
-            sessions_by_date(events, gap_in_us(gap_minutes)), "date"
+            sessions_by_date(events, gap_in_us(gap_minutes), carried), "date"
         ).to_native()
         # The files of a day, in the order of their names, hold its rows in order.
         sessions.write.mode("overwrite").partitionBy("date").parquet(exchange.staging)
@@ -129,6 +135,7 @@ def sessionise_days(
             events_digest=found[day].digest,
             gap_minutes=gap_minutes,
             n_events=found[day].n_events,
+            event_types=event_types,
         )
         made.append(SparkDay(day, of_day, n_without_id.get(day, 0)))
         progress(f"{day}: {of_day.n_sessions:,} sessions of {of_day.n_events:,} events")
@@ -156,9 +163,11 @@ def _said_by_spark(events: str) -> Iterator[None]:
         ) from error
 
 
-def _read(spark: "SparkSession", events: str, days: Sequence[date]) -> "DataFrame":
+def _read(
+    spark: "SparkSession", events: str, days: Sequence[date], carried: Sequence[str]
+) -> "DataFrame":
     folders = (f"{events}/date={day.isoformat()}" for day in days)
-    return spark.read.option("basePath", events).parquet(*folders).selectExpr(*_EVENTS)
+    return spark.read.option("basePath", events).parquet(*folders).selectExpr(*_EVENTS, *carried)
 
 
 def _count_without_id(log: "DataFrame") -> dict[date, int]:

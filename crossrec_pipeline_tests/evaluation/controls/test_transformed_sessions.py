@@ -1,4 +1,5 @@
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from crossrec_pipeline.evaluation.controls.shuffled_domains import shuffle_domai
 from crossrec_pipeline.evaluation.controls.shuffled_order import shuffle_order
 from crossrec_pipeline.evaluation.controls.single_domain import single_domain
 from crossrec_pipeline.evaluation.controls.uniform_items import draw_items
+from crossrec_pipeline.sessions.event_inputs import EventInputs
 from crossrec_pipeline.sessions.store import SessionStore
 from crossrec_pipeline_tests.evaluation.explicit_scores import vocabulary_of
 
@@ -54,6 +56,37 @@ def test_each_step_becomes_a_session():
     assert steps.start_us.tolist() == [0, 0, 2_000_000]
     assert steps.keys["session_id"].to_list() == ["0", "0", "2"]
     assert _lists(steps_apart(SessionStore.from_sequences([]))) == []
+
+
+def _with_events(sequences: list[list[int]]) -> SessionStore:
+    """Number the events by type and gap."""
+    store = SessionStore.from_sequences(sequences)
+    numbers = np.arange(store.n_events)
+    events = EventInputs(numbers.astype(np.uint8), numbers.astype(np.uint32), ("a",))
+    return replace(store, events=events)
+
+
+def _events(store: SessionStore) -> tuple[list[int], list[int]]:
+    assert store.events is not None
+    return store.events.event_type.tolist(), store.events.gap_s.tolist()
+
+
+def test_event_inputs_of_steps_are_those_of_their_events():
+    # Of each pair the first event begins a session: no gap is known before it.
+    steps = steps_apart(_with_events([[0, 1, 2], [3], [4, 5]]))
+    assert _events(steps) == ([0, 1, 1, 2, 4, 5], [0, 1, 0, 2, 0, 5])
+
+
+def test_event_inputs_go_with_their_events_where_order_is_shuffled():
+    shuffled = shuffle_order(_with_events([list(range(40))]), 0)
+    assert _events(shuffled) == (shuffled[0].tolist(), shuffled[0].tolist())
+
+
+def test_a_single_domain_keeps_the_event_inputs_of_its_events():
+    # Types:     Movie Book Book; Music Book
+    store = _with_events([[0, 1, 3], [4, 1]])
+    domain = single_domain("Book", VOCABULARY, store, store, store)
+    assert _events(domain.train) == ([1, 2], [1, 2])
 
 
 def test_a_single_domain_by_hand():

@@ -23,6 +23,7 @@ from crossrec_pipeline.models.gru4rec.batches import EMPTY_WINDOW, session_paral
 from crossrec_pipeline.models.gru4rec.checkpoint import Checkpoints
 from crossrec_pipeline.models.gru4rec.config import GRU4RecConfig
 from crossrec_pipeline.models.gru4rec.data_parallel import OwnShare, Wishes, joint_step
+from crossrec_pipeline.models.gru4rec.event_inputs import EventMaps, EventReading
 from crossrec_pipeline.models.gru4rec.network import GRU4RecNetwork
 from crossrec_pipeline.models.gru4rec.processes import Processes, process_group
 from crossrec_pipeline.models.gru4rec.sampling import NegativeSampler
@@ -34,6 +35,7 @@ from crossrec_pipeline.models.gru4rec.steps import (
 )
 from crossrec_pipeline.models.gru4rec.train import begin_state, train_network
 from crossrec_pipeline.sessions.store import SessionStore
+from crossrec_pipeline_tests.models.gru4rec.event_stores import NAMES, with_random_events
 
 CPU = torch.device("cpu")
 NOTHING = Wishes(leave=False, save=False)
@@ -44,6 +46,7 @@ N_STEP_ITEMS = 30
 STEP_SESSIONS = SessionStore.from_sequences(
     [[0, 7, 7, 2, 9, 1], [9, 0, 3, 8, 8], [2, 9, 4, 4, 21], [5, 6, 5, 7, 0], [11, 12, 7, 3, 2]]
 )
+STEP_SESSIONS = with_random_events(STEP_SESSIONS, 0)
 _PLAIN = GRU4RecConfig(
     hidden_size=5,
     optimiser="adagrad",
@@ -59,6 +62,7 @@ STEP_CONFIGS = {
     "separate": _PLAIN.model_copy(update={"embedding": "separate", "embedding_dim": 3}),
     "none, adam": _PLAIN.model_copy(update={"embedding": "none", "optimiser": "adam"}),
     "short gradients": _PLAIN.model_copy(update={"max_gradient_norm": 0.05}),
+    "event inputs": _PLAIN.model_copy(update={"event_inputs": ("event_type", "gap")}),
 }
 
 
@@ -67,6 +71,10 @@ def weights_after_a_step(
 ) -> dict[str, Tensor]:
     """Train on one window of the first sessions; sampled candidates are all items too."""
     network = GRU4RecNetwork(N_STEP_ITEMS, config, torch.Generator().manual_seed(0)).train()
+    event_rows = None
+    if config.event_inputs:
+        network.events = EventMaps(config.event_inputs, NAMES, config.input_width)
+        event_rows = EventReading(network.events, STEP_SESSIONS, "train").rows
     if sampled:
         sampled_config = config.model_copy(update={"n_negatives": N_STEP_ITEMS})
         support = np.ones(N_STEP_ITEMS, dtype=np.int64)
@@ -77,7 +85,7 @@ def weights_after_a_step(
         step = FullSoftmaxStep(network, config)
     n_lanes = config.batch_size // processes.count
     order = OwnShare(np.arange(n_sessions), processes)
-    windows = session_parallel_windows(STEP_SESSIONS, order, n_lanes, config.bptt_steps)
+    windows = session_parallel_windows(STEP_SESSIONS, order, n_lanes, config.bptt_steps, event_rows)
     window = next(windows, EMPTY_WINDOW)
     state = begin_state(network.initial_state(n_lanes), window)
     made = joint_step(step, window, state, 0.1, processes, NOTHING)
@@ -162,6 +170,7 @@ CONFIG = GRU4RecConfig(
     patience=3,
 )
 FULL = CONFIG.model_copy(update={"n_negatives": None})
+EVENT_INPUTS = CONFIG.model_copy(update={"event_inputs": ("event_type", "gap")})
 
 
 def sessions(n_sessions: int, seed: int) -> SessionStore:
@@ -175,7 +184,7 @@ def sessions(n_sessions: int, seed: int) -> SessionStore:
             next_item = follows[session[-1], rng.integers(2)] if usual else rng.integers(N_ITEMS)
             session.append(int(next_item))
         drawn.append(session)
-    return SessionStore.from_sequences(drawn)
+    return with_random_events(SessionStore.from_sequences(drawn), seed)
 
 
 TRAIN, VALIDATION = sessions(400, 0), sessions(80, 1)
@@ -303,6 +312,7 @@ def _work(folder: Path) -> None:
             "moves after an overflow": lambda: moves_after_an_overflow(processes),
             "whole": lambda: training(CONFIG),
             "full softmax": lambda: training(FULL),
+            "event inputs": lambda: training(EVENT_INPUTS),
             "pairs": lambda: pairs_of_an_epoch(UNEVEN),
             "draws": lambda: draws(processes),
             "resumed": lambda: resumed(processes, folder),

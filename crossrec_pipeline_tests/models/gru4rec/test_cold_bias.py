@@ -52,6 +52,20 @@ def test_items_that_come_more_often_are_pushed():
     assert found == pytest.approx(np.log(4), abs=0.02)
 
 
+def test_what_is_in_the_biases_of_known_items_is_given_to_the_taken_ones_too():
+    maps, network = _maps_and_network(0.0)
+    shift = torch.tensor([0.5, -1.0, 2.0, 0.0])
+    assert maps.types is not None
+    with torch.no_grad():
+        maps.types[:, :-1] = torch.tensor([1.0, 1.0, 1.0, 3.0])  # times the shift: 1.5
+        network.output_weight.copy_(maps.types[:1, :-1].expand(N_ITEMS, -1))
+        network.output_bias.add_(1.5)
+    store = SessionStore.from_sequences([[0, item] for item in range(N_ITEMS)] * 50)
+
+    assert cold_bias(network, maps, store, 0, shift) == pytest.approx(0, abs=0.01)
+    assert cold_bias(network, maps, store, 0) == pytest.approx(1.5, abs=0.01)
+
+
 def test_without_predictions_nothing_is_added():
     maps, network = _maps_and_network(1.0)
 

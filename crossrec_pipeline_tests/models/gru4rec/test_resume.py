@@ -15,6 +15,7 @@ from crossrec_pipeline.models.gru4rec.checkpoint import Checkpoints
 from crossrec_pipeline.models.gru4rec.config import GRU4RecConfig
 from crossrec_pipeline.models.gru4rec.train import train_network
 from crossrec_pipeline.sessions.store import SessionStore
+from crossrec_pipeline_tests.models.gru4rec.event_stores import with_random_events
 
 CPU = torch.device("cpu")
 N_ITEMS = 40
@@ -31,9 +32,10 @@ CONFIG = GRU4RecConfig(
 
 def _sessions(n_sessions: int, seed: int) -> SessionStore:
     rng = np.random.default_rng(seed)
-    return SessionStore.from_sequences(
+    store = SessionStore.from_sequences(
         [rng.integers(0, N_ITEMS, rng.integers(1, 9)).tolist() for _ in range(n_sessions)]
     )
+    return with_random_events(store, seed)
 
 
 TRAIN, VALIDATION = _sessions(60, 0), _sessions(20, 1)
@@ -119,6 +121,13 @@ OPTIONS = {
     for softmax, optimiser, embedding in product(
         ["full", "sampled"], ["adam", "adagrad"], ["constrained", "separate"]
     )
+}
+
+
+OPTIONS |= {
+    f"event inputs-{name}": config.model_copy(update={"event_inputs": ("event_type", "gap")})
+    for name, config in OPTIONS.items()
+    if name in ("full-adam-constrained", "sampled-adagrad-separate")
 }
 
 

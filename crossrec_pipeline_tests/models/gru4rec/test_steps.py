@@ -6,15 +6,22 @@ import torch
 
 from crossrec_pipeline.models.gru4rec.batches import session_parallel_windows
 from crossrec_pipeline.models.gru4rec.config import GRU4RecConfig
+from crossrec_pipeline.models.gru4rec.event_inputs import EventMaps, EventRows
 from crossrec_pipeline.models.gru4rec.network import GRU4RecNetwork
 from crossrec_pipeline.models.gru4rec.sampling import NegativeSampler
 from crossrec_pipeline.models.gru4rec.steps import FullSoftmaxStep, SampledSoftmaxStep
 from crossrec_pipeline.models.gru4rec.train import begin_state, keep_state
+from crossrec_pipeline.sessions.event_inputs import EventInputs
 from crossrec_pipeline.sessions.store import SessionStore
 
 N_ITEMS = 30
 STORE = SessionStore.from_sequences(
     [[0, 7, 7, 2, 9, 1], [9, 0, 3], [2, 9], [5, 6, 5, 7, 0], [11, 12, 7, 3]]
+)
+EVENTS = EventInputs(
+    np.arange(STORE.n_events, dtype=np.uint8) % 4,
+    (np.arange(STORE.n_events, dtype=np.uint32) * 37) % 400,
+    ("a", "b", "c"),
 )
 DRAWN = np.array([7, 12, 12, 20])
 SUPPORT = np.arange(N_ITEMS) % 7 + 1
@@ -44,6 +51,17 @@ CONFIGS = {
     "short gradients": {"max_gradient_norm": 0.05},
     "adam": {"optimiser": "adam"},
     "adam, none": {"optimiser": "adam", "embedding": "none"},
+    "event inputs": {"event_inputs": ("event_type", "gap")},
+    "type of events, separate": {
+        "event_inputs": ("event_type",),
+        "embedding": "separate",
+        "embedding_dim": 3,
+    },
+    "gap, adam, short gradients": {
+        "event_inputs": ("gap",),
+        "optimiser": "adam",
+        "max_gradient_norm": 0.05,
+    },
 }
 every_config = pytest.mark.parametrize(
     "config", [GRU4RecConfig(**{**PLAIN, **options}) for options in CONFIGS.values()], ids=CONFIGS
@@ -52,6 +70,8 @@ every_config = pytest.mark.parametrize(
 
 def _parts(config):
     network = GRU4RecNetwork(N_ITEMS, config, torch.Generator().manual_seed(0)).train()
+    if config.event_inputs:
+        network.events = EventMaps(config.event_inputs, EVENTS.names, config.input_width)
     torch.manual_seed(1)
     with torch.no_grad():
         for parameter in network.parameters():  # biases and the skip too
@@ -62,7 +82,11 @@ def _parts(config):
 
 
 def _windows(config):
-    return session_parallel_windows(STORE, np.arange(5), config.batch_size, config.bptt_steps)
+    rows = None
+    if config.event_inputs:
+        maps = EventMaps(config.event_inputs, EVENTS.names, config.input_width)
+        rows = EventRows(EVENTS, maps)
+    return session_parallel_windows(STORE, np.arange(5), config.batch_size, config.bptt_steps, rows)
 
 
 def _contrast(config, window, row, full):
@@ -115,6 +139,10 @@ class _DenseTraining:
     def __call__(self, window, state, learning_rate):
         config, network = self.config, self.network
         vectors = network.input_embedding[torch.from_numpy(window.inputs)]
+        for part, rows in zip(
+            config.event_inputs, () if window.event_rows is None else window.event_rows, strict=True
+        ):
+            vectors = vectors + network.events.get_parameter(part)[torch.from_numpy(rows)]
         hidden, last = network(vectors, torch.from_numpy(window.batch_sizes), state.double())
         loss = _dense_loss(config, network, hidden, window, self.full)
         parameters = dict(network.named_parameters())
@@ -131,7 +159,7 @@ class _DenseTraining:
 
     def touched(self, name, window):
         """Rows that a step reads."""
-        if self.full or name.startswith("gru.") or name == "skip":
+        if self.full or name.startswith(("gru.", "events.")) or name == "skip":
             return np.arange(len(self.network.get_parameter(name)))
         candidates = np.concatenate([window.targets, DRAWN])
         if name == "input_embedding":

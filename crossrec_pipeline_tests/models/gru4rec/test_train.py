@@ -154,9 +154,9 @@ def orders(monkeypatch):
     """Receive the order of sessions of each epoch."""
     orders = []
 
-    def record(store, order, n_lanes, n_steps):
+    def record(store, order, n_lanes, n_steps, event_rows):
         orders.append(order[:].tolist())
-        return session_parallel_windows(store, order, n_lanes, n_steps)
+        return session_parallel_windows(store, order, n_lanes, n_steps, event_rows)
 
     monkeypatch.setattr("crossrec_pipeline.models.gru4rec.run.session_parallel_windows", record)
     return orders

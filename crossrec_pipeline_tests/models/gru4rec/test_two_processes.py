@@ -50,7 +50,7 @@ def _equal(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool
 
 def test_weights_are_the_same_in_both_to_the_last_bit(both):
     first, second = both
-    for job in ("whole", "full softmax", "resumed"):
+    for job in ("whole", "full softmax", "event inputs", "resumed"):
         assert _equal(first[job]["weights"], second[job]["weights"]), job
         assert first[job]["history"] == second[job]["history"]
     assert all(_equal(first["steps"][name], second["steps"][name]) for name in first["steps"])

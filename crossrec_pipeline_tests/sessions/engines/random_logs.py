@@ -17,6 +17,8 @@ GAP_US = 30_000_000
 # Quotes, letters whose order by code point is not that of UTF-16, and what a path must not hold.
 _IDS = (None, None, "a", "b", 'o\'b "c"', "ü/ö=%", "\uffee", "\U0001f600", "")
 
+_TYPES = ("clicked", "searched", None, "scrolled", "ü")
+
 
 def random_log(seed: int, n_events: int = 300) -> list[LogRow]:
     """Return events around two midnights: ties, duplicates, silences of just the gap, late ones."""
@@ -45,7 +47,7 @@ def write_log(log: list[LogRow], directory: Path) -> Path:
             "user_id": [row.user_id for row in log],
             "session_id": [row.session_id for row in log],
             "item_id": [row.item_id for row in log],
-            "event_type": ["clicked"] * len(log),
+            "event_type": [_TYPES[row.log_order % len(_TYPES)] for row in log],
             "timestamp": [start + timedelta(microseconds=row.time_us) for row in log],
             "log_order": [row.log_order for row in log],
         },

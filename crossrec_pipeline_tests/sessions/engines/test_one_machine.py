@@ -22,16 +22,25 @@ from crossrec_pipeline_tests.sessions.engines.random_logs import (
     write_log,
 )
 
-Sessionise = Callable[[Path, Sequence[date], Path], list[DaySessions]]
+Sessionise = Callable[..., list[DaySessions]]
 
 
-def _by_duckdb(events_dir: Path, days: Sequence[date], target_dir: Path) -> list[DaySessions]:
-    limit = "100MB"
-    return duckdb.sessionise_days(events_dir, days, target_dir, GAP_MINUTES, limit, lambda _: None)
+def _by_duckdb(
+    events_dir: Path, days: Sequence[date], target_dir: Path, **options: bool
+) -> list[DaySessions]:
+    more = GAP_MINUTES, "100MB", _say_nothing
+    return duckdb.sessionise_days(events_dir, days, target_dir, *more, **options)
 
 
-def _by_polars(events_dir: Path, days: Sequence[date], target_dir: Path) -> list[DaySessions]:
-    return polars.sessionise_days(events_dir, days, target_dir, GAP_MINUTES, lambda _: None)
+def _by_polars(
+    events_dir: Path, days: Sequence[date], target_dir: Path, **options: bool
+) -> list[DaySessions]:
+    more = GAP_MINUTES, _say_nothing
+    return polars.sessionise_days(events_dir, days, target_dir, *more, **options)
+
+
+def _say_nothing(line: str) -> None:
+    pass
 
 
 ENGINES = pytest.mark.parametrize("sessionise", [_by_duckdb, _by_polars], ids=["duckdb", "polars"])
@@ -55,12 +64,18 @@ def test_files_hold_the_sessions_of_each_day_in_order(sessionise: Sessionise, se
 
 
 @ENGINES
-def test_files_hold_and_say_what_those_of_the_arrays_do(sessionise: Sessionise, tmp_path):
+@pytest.mark.parametrize("event_types", [False, True])
+def test_files_hold_and_say_what_those_of_the_arrays_do(
+    sessionise: Sessionise, event_types: bool, tmp_path
+):
     log = random_log(6)
     events_dir, days = write_log(log, tmp_path / "events"), days_of(log)
-    for day, about in zip(days, sessionise(events_dir, days, tmp_path / "made"), strict=True):
+    abouts = sessionise(events_dir, days, tmp_path / "made", event_types=event_types)
+    for day, about in zip(days, abouts, strict=True):
         target = day_path(tmp_path / "arrays", day)
-        assert sessionise_day(events_dir / f"date={day}", target, GAP_MINUTES) == about
+        of_day = events_dir / f"date={day}"
+        assert sessionise_day(of_day, target, GAP_MINUTES, event_types=event_types) == about
+        assert ("event_type" in pl.read_parquet_schema(target)) is event_types
         made = day_path(tmp_path / "made", day)
         assert read_about(made) == about
         assert pl.read_parquet(made).equals(pl.read_parquet(target))

@@ -98,6 +98,36 @@ def test_files_say_of_themselves_what_duckdb_says(spark, tmp_path):
     assert lines[1].startswith("2023-01-01: ")
 
 
+def test_types_of_events_are_those_of_duckdb(spark, tmp_path):
+    log = random_log(5)
+    events_dir, days = write_log(log, tmp_path / "events"), days_of(log)
+    with exchange_in_place(events_dir, tmp_path / "made") as exchange:
+        made = sessionise_days(
+            spark,
+            events_dir,
+            days,
+            exchange,
+            tmp_path / "made",
+            GAP_MINUTES,
+            lambda _: None,
+            event_types=True,
+        )
+    expected = duckdb.sessionise_days(
+        events_dir,
+        days,
+        tmp_path / "duckdb",
+        GAP_MINUTES,
+        "100MB",
+        lambda _: None,
+        event_types=True,
+    )
+    assert [of.sessions for of in made] == expected
+    for day in days:
+        frame = pl.read_parquet(day_path(tmp_path / "made", day))
+        assert frame.columns[-1] == "event_type"
+        assert frame.equals(pl.read_parquet(day_path(tmp_path / "duckdb", day)))
+
+
 def test_day_of_events_without_ids_gives_an_empty_file(spark, tmp_path):
     events_dir = write_log([rules.LogRow(None, None, "x", 0, 0)], tmp_path / "events")
     (made,) = _sessionise(spark, events_dir, [date(1970, 1, 1)])
