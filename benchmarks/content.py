@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from content_cold import measure_cold
+from content_cold import KNOWN, NEVER, SELDOM, measure_cold
 from content_logs import WORLDS, Log, amazon, simulated
 from content_variants import BASE, COLD, NEEDS_SAMPLES, VARIANTS
 
@@ -340,7 +340,9 @@ def print_cold(figures: Sequence[Mapping[str, Any]]) -> None:
     """Tabulate what is found of items that came later, the mean over seeds."""
     if not figures:
         return
+    groups = pl.Enum([NEVER, SELDOM, KNOWN])
     frame = pl.DataFrame(figures).group_by("group", "model", maintain_order=True).mean()
+    frame = frame.with_columns(pl.col("group").cast(groups))
     print("\nRecall@20 where items that train does not know are ranked among all items")
     for row in frame.sort("group", maintain_order=True).iter_rows(named=True):
         among_new = (

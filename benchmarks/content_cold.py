@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import polars as pl
 from content_logs import Log
 
 from crossrec_pipeline.content.embeddings import ItemEmbeddings
+from crossrec_pipeline.models.growth import find_new_items, grow
 from crossrec_pipeline.models.gru4rec.model import GRU4Rec
 
 K = 20
@@ -68,26 +68,23 @@ def measure_cold(
 ) -> Iterator[ColdFigures]:
     """Give the model the items it does not know, and rank all of them after test's sessions.
 
-    Beside it stand the nearest texts of the session (cosine with the mean of its items' vectors,
-    the later ones weighing more), which need no training. A model of ids alone finds none. What new
-    items win of the first places, known ones lose: the more they are boosted, the more.
+    It takes up what it could be served with: items that have something to go by of what it reads.
+    Others are passed over, as context and as targets. Beside it stand the nearest texts of the
+    session (cosine with the mean of its items' vectors, the later ones weighing more), which need
+    no training. A model of ids alone finds none. What new items win of the first places, known ones
+    lose: the more they are boosted, the more.
     """
-    head, vocabulary = model.head, log.dataset.vocabulary
-    if head is None:
-        return
-    new = log.items.filter(~pl.col("item_id").is_in(vocabulary.frame["item_id"].implode()))
-    item_ids = [*vocabulary.item_ids, *new["item_id"].to_list()]
+    vocabulary = log.dataset.vocabulary
+    new = find_new_items(model, vocabulary, log.items, embeddings).additions
+    item_ids = [*vocabulary.item_ids, *new.items["item_id"].to_list()]
     contexts, target = predictions(log.later, item_ids)
     if not (target >= vocabulary.n_items).any():
         return
-    rows = head.rows(head.content_of(new.select("item_id", "item_type"), log.items, embeddings))
     text, _ = embeddings.rows(item_ids)
-    scores: dict[str, Score] = {
-        f"content alone, boost {boost:g}": model.grown(
-            replace(rows, bias=rows.bias + np.float32(boost))
-        ).score
-        for boost in boosts
-    }
+    scores: dict[str, Score] = {}
+    for boost in boosts:
+        boosted = replace(new, bias=new.bias + np.float32(boost))
+        scores[f"content alone, boost {boost:g}"] = grow(model, vocabulary, boosted)[0].score
     scores["nearest texts"] = lambda some: _text_scores(some, text)
     in_train = np.array([item_id in log.in_train for item_id in item_ids])
     groups = {
@@ -109,7 +106,7 @@ def measure_cold(
                     None if group == KNOWN else float((found.rank_among_new[chosen] <= K).mean()),
                     float(found.n_new.mean() / min(K, len(item_ids))),
                     min(1.0, K / len(item_ids)),
-                    min(1.0, K / new.height),
+                    min(1.0, K / new.n_items),
                     int(chosen.sum()),
                 )
 

@@ -1,16 +1,17 @@
 import importlib
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
 
+from crossrec_pipeline.models.additions import Additions
+from crossrec_pipeline.models.growth import NewItems
 from crossrec_pipeline.models.gru4rec.config import GRU4RecConfig
 from crossrec_pipeline.models.gru4rec.model import GRU4Rec
-from crossrec_pipeline.models.gru4rec.new_rows import NewRows
 from crossrec_pipeline.sessions.store import SessionDataset, SessionStore
+from crossrec_pipeline.sessions.vocabulary import Vocabulary
 from crossrec_pipeline_tests.models.contents import Texts
 from crossrec_pipeline_tests.models.vocabularies import vocabulary_of
 
@@ -46,22 +47,25 @@ class _Grown:
         return np.tile(self._scores, (len(sessions), 1))
 
 
-class _Model:
-    """Gives the rare item a bias between the two best known ones, and the new one that of a bad."""
+ADDITIONS = Additions(
+    np.zeros((2, 1), np.float32),
+    np.zeros((2, 1), np.float32),
+    # The rare item is between the two best known ones, and the new one where a bad one is.
+    np.array([28.5, 10], np.float32),
+    pl.DataFrame({"item_id": [RARE, NEW], "item_type": ["Book", "Movie"]}),
+)
 
-    def __init__(self) -> None:
-        self.head = SimpleNamespace(
-            content_of=lambda items, *_: items["item_id"].to_list(), rows=self._rows
-        )
-        self.taken_up: list[str] = []
 
-    def _rows(self, ids: list[str]) -> NewRows:
-        self.taken_up = ids
-        nothing = np.zeros((len(ids), 0), np.float32)
-        return NewRows(nothing, nothing, np.array([28.5, 10], np.float32))
+@pytest.fixture
+def takes_up(cold: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A model that takes both unknown items up."""
 
-    def grown(self, rows: NewRows) -> _Grown:
-        return _Grown(rows.bias)
+    def grow(model: object, vocabulary: Vocabulary, additions: Additions) -> tuple[_Grown, None]:
+        return _Grown(additions.bias), None
+
+    monkeypatch.setattr(cold, "find_new_items", lambda *_: NewItems(ADDITIONS, {}))
+    monkeypatch.setattr(cold, "grow", grow)
+    return object()
 
 
 def _texts() -> Texts:
@@ -79,19 +83,17 @@ def test_a_model_of_ids_alone_finds_none(cold: Any):
     assert list(cold.measure_cold(model, _log(cold, [KNOWN[0], NEW]), _texts())) == []
 
 
-def test_sessions_without_unknown_items_ask_for_nothing(cold: Any):
+def test_sessions_without_unknown_items_ask_for_nothing(cold: Any, takes_up: Any):
     later = [KNOWN[0], KNOWN[1]], [NEW, KNOWN[1]], ["Movie_of another catalogue", NEW]
 
-    assert list(cold.measure_cold(_Model(), _log(cold, *later), _texts())) == []
+    assert list(cold.measure_cold(takes_up, _log(cold, *later), _texts())) == []
 
 
-def test_figures_by_hand(cold: Any):
-    model = _Model()
+def test_figures_by_hand(cold: Any, takes_up: Any):
     log = _log(cold, [KNOWN[0], RARE], [KNOWN[0], KNOWN[1], NEW], [KNOWN[5], RARE])
 
-    found = list(cold.measure_cold(model, log, _texts(), boosts=(0, 15)))
+    found = list(cold.measure_cold(takes_up, log, _texts(), boosts=(0, 15)))
 
-    assert model.taken_up == [RARE, NEW]
     names = ("content alone, boost 0", "content alone, boost 15", "nearest texts")
     groups = ("never seen before test", "too seldom in train", "known")
     assert [(row.model, row.group) for row in found] == [(m, g) for m in names for g in groups]
