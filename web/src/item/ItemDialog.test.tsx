@@ -97,9 +97,9 @@ it("opens a near item in its place, with its title in focus", async () => {
 it("shows nothing of the item before while the next one is asked for", async () => {
   render(<Opened itemId="Movie_Dune" />);
   const button = await screen.findByRole("button", { name: "Foundation" });
-  let answer = (): void => {};
+  const answers: (() => void)[] = [];
   waiting = new Promise((resolve) => {
-    answer = resolve;
+    answers.push(resolve);
   });
   DETAILS.Book_Foundation = detail("Book_Foundation", {});
   await userEvent.click(button);
@@ -107,6 +107,6 @@ it("shows nothing of the item before while the next one is asked for", async () 
   expect(screen.queryByText("About Movie_Dune")).toBeNull();
   expect(screen.queryByText(/^Near in/)).toBeNull();
   expect(screen.queryByRole("button", { name: "Add to session" })).toBeNull();
-  answer();
+  answers[0]?.();
   await screen.findByText("About Book_Foundation");
 });
