@@ -1,8 +1,5 @@
 import importlib
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +7,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-FOLDER = Path(__file__).parents[2] / "benchmarks"
+from crossrec_pipeline_tests.benchmarks.scripts import FOLDER, run_script
+
 ROWS = ("+ type", "all words, ids dropped")
 NEIGHBOURS = ("sknn", "vsknn", "vmis", "stan", "vstan")
 FRAME = pl.DataFrame(
@@ -126,22 +124,13 @@ def test_a_row_that_is_better_for_one_type_is_starred_there_alone(content: Any):
     )
 
 
-def _run(*options: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, str(FOLDER / "content.py"), *map(str, options)],
-        env={**os.environ, "PYTHONPATH": str(FOLDER.parent)},
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
-
-
 def test_a_small_run_writes_every_figure(tmp_path: Path, cold: Any):
     out = tmp_path / "figures.json"
     small = ("--events", 3000, "--seeds", 1, "--epochs", 1, "--encoder", "hashed")
 
-    result = _run("--logs", "planted", "--variants", *ROWS, *small, "--json", out)
+    result = run_script(
+        "content.py", "--logs", "planted", "--variants", *ROWS, *small, "--json", out
+    )
 
     assert result.returncode == 0, result.stderr
 
@@ -172,7 +161,7 @@ def test_a_small_run_writes_every_figure(tmp_path: Path, cold: Any):
 
 
 def test_reviews_are_asked_for_by_name():
-    result = _run("--logs", "amazon")
+    result = run_script("content.py", "--logs", "amazon")
 
     assert result.returncode == 1
     assert "name it with --data" in result.stderr

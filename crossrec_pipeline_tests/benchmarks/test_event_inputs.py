@@ -2,9 +2,6 @@
 
 import importlib
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +12,8 @@ import pytest
 from crossrec_pipeline.sessions.event_inputs import EventInputs
 from crossrec_pipeline.sessions.store import SessionDataset, SessionStore
 from crossrec_pipeline.sessions.vocabulary import Vocabulary
+from crossrec_pipeline_tests.benchmarks.scripts import FOLDER, run_script
 
-FOLDER = Path(__file__).parents[2] / "benchmarks"
 ROWS = ("id only", "+ event type", "+ gap", "+ both")
 BY_IDS = ("+ event type, by ids", "+ gap, by ids", "+ both, by ids")
 
@@ -67,16 +64,9 @@ def test_planted_types_tell_mostly_of_which_item_type_the_next_one_is(benchmark:
 
 def test_a_small_run_writes_every_figure(tmp_path: Path):
     out = tmp_path / "figures.json"
-    small = ("--events", "3000", "--seeds", "1", "--epochs", "1")
+    small = ("--events", 3000, "--seeds", 1, "--epochs", 1)
 
-    result = subprocess.run(
-        [sys.executable, str(FOLDER / "event_inputs.py"), *small, "--json", str(out)],
-        env={**os.environ, "PYTHONPATH": str(FOLDER.parent)},
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
+    result = run_script("event_inputs.py", *small, "--json", out)
 
     assert result.returncode == 0, result.stderr
     figures = json.loads(out.read_text())

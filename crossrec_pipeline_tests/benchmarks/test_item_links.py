@@ -1,10 +1,7 @@
 import csv
 import importlib
 import json
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +9,8 @@ import polars as pl
 import pytest
 
 from crossrec_pipeline.settings import load_settings
+from crossrec_pipeline_tests.benchmarks.scripts import FOLDER, run_script
 
-FOLDER = Path(__file__).parents[2] / "benchmarks"
 NAMES = {"movies": "imdb_movies.csv", "music": "spotify_tracks.csv", "books": "goodreads_data.csv"}
 
 
@@ -34,14 +31,7 @@ def data(tmp_path: Path) -> Path:
 
 
 def run(*options: object) -> str:
-    result = subprocess.run(
-        [sys.executable, str(FOLDER / "item_links.py"), *map(str, options)],
-        env={**os.environ, "PYTHONPATH": str(FOLDER.parent)},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    result = run_script("item_links.py", *options)
     assert result.returncode == 0, result.stderr
     return result.stdout
 

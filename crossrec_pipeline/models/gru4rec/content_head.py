@@ -1,6 +1,5 @@
 """Maps that were learnt in; what they make of items that came later out, and tensors to keep."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -11,6 +10,7 @@ import torch
 from crossrec_pipeline.errors import TrainingError
 from crossrec_pipeline.models.gru4rec.content import WEIGHTS, ContentMaps
 from crossrec_pipeline.models.gru4rec.new_rows import NewRows
+from crossrec_pipeline.models.gru4rec.side_tensors import with_prefix, without_prefix
 from crossrec_pipeline.models.item_content import Bags, ItemContent, TextVectors
 
 PREFIX = "content."
@@ -68,28 +68,19 @@ class ContentHead:
 
     def tensors(self) -> dict[str, np.ndarray]:
         """Return everything as arrays, by names with `PREFIX`; `from_tensors` takes them back."""
-        text = json.dumps(
-            {"encoder": self.encoder, "cold_bias": self.cold_bias, "words": dict(self.words)}
-        )
-        return {
-            **{PREFIX + name: value for name, value in self.weights.items()},
-            PREFIX + "mean": self.mean,
-            PREFIX + "axes": np.ascontiguousarray(self.axes),
-            PREFIX + "about": np.frombuffer(text.encode(), dtype=np.uint8).copy(),
-            **({} if self.shift is None else {PREFIX + "shift": self.shift}),
-        }
+        arrays = {**self.weights, "mean": self.mean, "axes": np.ascontiguousarray(self.axes)}
+        if self.shift is not None:
+            arrays["shift"] = self.shift
+        about = {"encoder": self.encoder, "cold_bias": self.cold_bias, "words": dict(self.words)}
+        return with_prefix(PREFIX, arrays, about)
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, np.ndarray]) -> "ContentHead | None":
         """Find a head among a model's tensors; None where it was learnt without content."""
-        own = {
-            name.removeprefix(PREFIX): value
-            for name, value in tensors.items()
-            if name.startswith(PREFIX)
-        }
-        if "about" not in own:
+        found = without_prefix(PREFIX, tensors)
+        if found is None:
             return None
-        about = json.loads(own["about"].tobytes().decode())
+        own, about = found
         return cls(
             {name: own[name] for name in WEIGHTS if name in own},
             own["mean"],

@@ -1,6 +1,5 @@
 """Events and what is known of them besides their items in; what that adds to their vectors out."""
 
-import json
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -11,6 +10,7 @@ from crossrec_pipeline.errors import TrainingError
 from crossrec_pipeline.models.gru4rec.config import EventInput
 from crossrec_pipeline.models.gru4rec.gap_buckets import N_BUCKETS, gap_buckets
 from crossrec_pipeline.models.gru4rec.optimisers import add_rows
+from crossrec_pipeline.models.gru4rec.side_tensors import with_prefix, without_prefix
 from crossrec_pipeline.sessions.event_inputs import EventInputs
 from crossrec_pipeline.sessions.store import SessionStore
 
@@ -86,26 +86,17 @@ class EventMaps(nn.Module):
 
     def tensors(self) -> dict[str, np.ndarray]:
         """Return everything as arrays, by names with `PREFIX`; `from_tensors` takes them back."""
-        about = json.dumps({"names": self.names}, ensure_ascii=False).encode()
-        return {
-            **{
-                PREFIX + part: table.detach().cpu().numpy()
-                for part, table in zip(self.parts, self.tables, strict=True)
-            },
-            PREFIX + "about": np.frombuffer(about, dtype=np.uint8).copy(),
-        }
+        tables = zip(self.parts, self.tables, strict=True)
+        arrays = {part: table.detach().cpu().numpy() for part, table in tables}
+        return with_prefix(PREFIX, arrays, {"names": self.names})
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, np.ndarray]) -> "EventMaps | None":
         """Find tables among a model's tensors; None where it was learnt without event inputs."""
-        own = {
-            name.removeprefix(PREFIX): value
-            for name, value in tensors.items()
-            if name.startswith(PREFIX)
-        }
-        if "about" not in own:
+        found = without_prefix(PREFIX, tensors)
+        if found is None:
             return None
-        about = json.loads(own.pop("about").tobytes().decode())
+        own, about = found
         parts: list[EventInput] = [part for part in PARTS if part in own]
         maps = cls(parts, about["names"], own[parts[0]].shape[1])
         with torch.no_grad():
