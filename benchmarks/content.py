@@ -93,8 +93,11 @@ def main() -> None:
     options.add_argument("--variants", nargs="+", choices=[*VARIANTS], default=[*VARIANTS])
     options.add_argument("--json", type=Path, help="write all figures there")
     given = options.parse_args()
-    if "amazon" in given.logs and given.data is None:
-        sys.exit("error: amazon is read from the folder of real data: name it with --data.")
+    if "amazon" in given.logs:
+        if given.data is None:
+            sys.exit("error: amazon is read from the folder of real data: name it with --data.")
+        if not (given.data / "interactions").is_dir():
+            sys.exit(f"error: {given.data} is no folder of real data: it has no interactions/.")
 
     everything = {}
     for name in given.logs:

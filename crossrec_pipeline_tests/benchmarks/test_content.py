@@ -166,3 +166,11 @@ def test_reviews_are_asked_for_by_name():
     assert result.returncode == 1
     assert "name it with --data" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_a_folder_without_the_reviews_is_named(tmp_path: Path):
+    result = run_script("content.py", "--logs", "amazon", "--data", tmp_path)
+
+    assert result.returncode == 1
+    assert result.stderr.startswith("error:")
+    assert str(tmp_path) in result.stderr
